@@ -1,0 +1,173 @@
+//! The model of one database's catalog that statements are analysed with.
+//!
+//! [`QUERIES`] are the texts to run, in one snapshot, over any connection; every cell comes back
+//! as text. [`CatalogLoad`] takes the rows and [`CatalogLoad::finish`] joins them with what the
+//! policies declare. Pure: whoever has a connection runs the queries.
+
+mod load;
+
+use std::collections::HashMap;
+
+use pgveil_seal::{LogicalType, Mode};
+
+use crate::protection::Profile;
+use crate::refusal::Refusal;
+
+pub use load::{CatalogError, CatalogLoad, QUERIES, SETTINGS_QUERY, VERSION_QUERY};
+
+/// Index into [`Catalog::columns`]. Valid for the catalog it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ColumnId(pub u32);
+
+/// One database's catalog, as far as statements need it.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// Result of [`VERSION_QUERY`] in the snapshot that was read.
+    pub version: String,
+    /// Every table, view, sequence ... outside `pg_toast`, by oid.
+    pub relations: HashMap<u32, Relation>,
+    /// `(schema, name)` to oid.
+    pub names: HashMap<(String, String), u32>,
+    /// The sealed columns, in [`ColumnId`] order.
+    pub columns: Vec<SealedColumn>,
+    /// Columns that a policy declares and that are not sealed (yet), as `schema.table.column`
+    /// with the reason.
+    pub unsealed: Vec<(String, String)>,
+    /// Functions whose body or result names a relation in scope.
+    pub functions: Vec<ScopedFunction>,
+    /// Finds names in scope in a statement's bytes.
+    pub filter: crate::filter::ScopeFilter,
+}
+
+/// A sealed column: declared by a policy and recorded in `pgveil.columns` as sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedColumn {
+    /// Its id.
+    pub id: ColumnId,
+    /// Oid of the declared table.
+    pub relation: u32,
+    /// `pg_attribute.attnum` there.
+    pub number: i16,
+    /// Schema, table and column.
+    pub schema: String,
+    /// The declared table.
+    pub table: String,
+    /// The column's name.
+    pub column: String,
+    /// Name of the policy that declares it.
+    pub policy: String,
+    /// Deterministic or randomized.
+    pub mode: Mode,
+    /// Domain of a deterministic column, else empty.
+    pub domain: String,
+    /// Name of the keyring.
+    pub keyring: String,
+    /// Id of the key that seals it (deterministic: pinned; randomized: the first at `apply`).
+    pub key_id: String,
+    /// Check value of that key.
+    pub key_check: String,
+    /// The type that the client sees.
+    pub logical: LogicalType,
+}
+
+/// A relation.
+#[derive(Debug, Clone)]
+pub struct Relation {
+    /// `pg_class.oid`
+    pub oid: u32,
+    /// `pg_namespace.nspname`
+    pub schema: String,
+    /// `pg_class.relname`
+    pub name: String,
+    /// `pg_class.relkind`
+    pub kind: char,
+    /// Its columns in order, dropped ones left out.
+    pub columns: Vec<Column>,
+    /// The declared table whose protection it carries: itself, or the root of its partitions.
+    pub protected: Option<Protected>,
+    /// Why statements that name it are refused.
+    pub problems: Vec<Problem>,
+    /// True when a statement that names it must be understood.
+    pub in_scope: bool,
+}
+
+/// The protection of a table, as the policy declares it.
+#[derive(Debug, Clone)]
+pub struct Protected {
+    /// The policy's name.
+    pub policy: String,
+    /// The profile, if one is declared.
+    pub profile: Option<Profile>,
+}
+
+/// Why statements that name a relation are refused.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Only statements that write are refused.
+    pub writes_only: bool,
+    /// What the client gets.
+    pub refusal: Refusal,
+}
+
+/// A column of a relation.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// `pg_attribute.attnum`
+    pub number: i16,
+    /// `pg_attribute.attname`
+    pub name: String,
+    /// `pg_attribute.atttypid`: the physical type.
+    pub type_oid: u32,
+    /// `pg_attribute.atttypmod`
+    pub typmod: i32,
+    /// The sealed column whose tokens it holds. A view's column carries its base column's.
+    pub sealed: Option<SealedRef>,
+}
+
+/// What a column that holds tokens is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedRef {
+    /// Whose tokens.
+    pub column: ColumnId,
+    /// The type that the client sees here (a view may have cast it).
+    pub logical: LogicalType,
+}
+
+/// A function that counts as a name of a relation in scope.
+#[derive(Debug, Clone)]
+pub struct ScopedFunction {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// The relation that its body or result names, as `schema.name`.
+    pub relation: String,
+}
+
+impl Catalog {
+    /// The sealed column with this id.
+    pub fn column(&self, id: ColumnId) -> &SealedColumn {
+        &self.columns[id.0 as usize]
+    }
+
+    /// Looks a relation up by exact schema and name.
+    pub fn relation(&self, schema: &str, name: &str) -> Option<&Relation> {
+        let oid = self.names.get(&(schema.to_owned(), name.to_owned()))?;
+        self.relations.get(oid)
+    }
+}
+
+/// What a session's settings mean for reading its statements; see [`SETTINGS_QUERY`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `current_schemas(true)`: the effective search path, temporary and system schemas included.
+    pub search_path: Vec<String>,
+    /// `current_user`
+    pub role: String,
+    /// `standard_conforming_strings`
+    pub standard_conforming_strings: bool,
+    /// `client_encoding`, e.g. `UTF8`
+    pub client_encoding: String,
+    /// `server_encoding`, e.g. `UTF8`
+    pub server_encoding: String,
+}

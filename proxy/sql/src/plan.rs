@@ -1,0 +1,295 @@
+//! The outcome of analysing a statement string.
+//!
+//! A [`Script`] is what one simple query, or one `Parse`, carries: statements, and for each one
+//! the edits of its text, the map of its parameters and the map of its output columns. Nothing
+//! here holds a key or a token: whoever carries a plan out passes in what seals a value.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use pgveil_seal::LogicalType;
+
+use crate::catalog::ColumnId;
+use crate::refusal::Refusal;
+
+/// An analysed statement string. Byte ranges are positions in its text.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The statements in order; empty ones between semicolons are not listed, as the server
+    /// answers nothing for them.
+    pub statements: Vec<Planned>,
+}
+
+impl Script {
+    /// True when the text can be forwarded as the bytes that came in, nothing is opened on the
+    /// way back and nothing needs the policy.
+    pub fn is_untouched(&self) -> bool {
+        self.statements.iter().all(Planned::is_untouched)
+    }
+}
+
+/// One statement's plan.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Where the statement stands in the text, without the semicolon.
+    pub range: Range<usize>,
+    /// What it does, in one word.
+    pub verb: Verb,
+    /// Set when the statement must not run. The other fields then say what was found before.
+    pub refusal: Option<Refusal>,
+    /// Sorted by position, not overlapping, inside `range`.
+    pub edits: Vec<Edit>,
+    /// How the client's parameters become the server's.
+    pub params: ParamMap,
+    /// One entry an output column; empty when the statement returns no rows *or* when every
+    /// column passes as it comes.
+    pub output: Vec<Output>,
+    /// What the policy reviews. No relations: the policy is not asked.
+    pub facts: Facts,
+    /// What the session must do when the statement has succeeded.
+    pub effects: Effects,
+}
+
+impl Planned {
+    /// See [`Script::is_untouched`].
+    pub fn is_untouched(&self) -> bool {
+        self.refusal.is_none()
+            && self.edits.is_empty()
+            && self.params.is_identity()
+            && self.output.is_empty()
+            && self.facts.relations.is_empty()
+    }
+}
+
+/// What a statement does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Verb {
+    Select,
+    Insert,
+    Update,
+    Delete,
+    Merge,
+    Copy,
+    Truncate,
+    Explain,
+    /// CREATE, ALTER, DROP, COMMENT, GRANT ...: changes the catalog.
+    Ddl,
+    /// BEGIN, COMMIT, SAVEPOINT ...
+    Transaction,
+    /// SET, RESET, SHOW, DISCARD
+    Setting,
+    /// One of pgveil's own: `SHOW pgveil.status` and its like.
+    Pgveil(OwnCommand),
+    /// Anything else.
+    Other,
+}
+
+/// The statements that pgveil answers itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OwnCommand {
+    /// `SHOW pgveil.status`
+    Status,
+    /// `SHOW pgveil.policies`
+    Policies,
+    /// `SHOW pgveil.rewrite`
+    Rewrite,
+}
+
+/// A change of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The bytes replaced; empty for an insertion.
+    pub range: Range<usize>,
+    /// By what.
+    pub with: Replacement,
+}
+
+/// What an [`Edit`] puts in place.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Replacement {
+    /// The token of a literal's value, as a string literal.
+    Seal {
+        /// The value as PostgreSQL would read the literal. Plaintext: never logged.
+        value: Arc<str>,
+        /// How it is sealed.
+        slot: Slot,
+    },
+    /// Text of ours.
+    Text(String),
+}
+
+impl std::fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Seal { slot, .. } => f.debug_struct("Seal").field("slot", slot).finish(),
+            Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
+        }
+    }
+}
+
+/// How a value on its way in is treated: casts first, then the assignment's or the comparison's
+/// own rules, then the column's token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// The protected column whose tokens are made.
+    pub column: ColumnId,
+    /// What the value is for.
+    pub purpose: Purpose,
+    /// Explicit casts written around the value, innermost first.
+    pub casts: Vec<LogicalType>,
+}
+
+/// What a sealed value is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Stored: over-long values are 22001.
+    Assign,
+    /// Compared as a value of this type: over-long values match nothing; trailing blanks count
+    /// unless the type is `character`.
+    Compare(LogicalType),
+}
+
+/// How the client's parameters become the server's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParamMap {
+    /// How many parameters the client sends: the highest `$n`, or as many as its `Parse` typed.
+    pub client: usize,
+    /// The server's parameters in order. Those up to `client` are the client's own; a parameter
+    /// that the statement uses in several ways is repeated behind them.
+    /// Empty when all pass as they come.
+    pub server: Vec<ServerParam>,
+}
+
+impl ParamMap {
+    /// True when `Parse` and `Bind` need no change.
+    pub fn is_identity(&self) -> bool {
+        self.server.is_empty()
+    }
+}
+
+/// One parameter of the server's statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerParam {
+    /// Index of the client's parameter, from 0.
+    pub client: usize,
+    /// How it is sealed; `None`: the client's bytes as they come.
+    pub seal: Option<ParamSeal>,
+}
+
+/// How a parameter is sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParamSeal {
+    /// The column and the value's treatment.
+    pub slot: Slot,
+    /// The parameter is a one-dimensional array whose elements are sealed (`= ANY($1)`). The
+    /// server's type is then `text[]`, otherwise `text`.
+    pub array: bool,
+    /// The type that `ParameterDescription` shows when the client did not type the parameter in
+    /// its `Parse`.
+    pub described: u32,
+}
+
+/// One output column of a statement whose rows need work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// As it comes.
+    Plain,
+    /// A token of this column, described to the client as this type, and opened as the verdict
+    /// says.
+    Sealed {
+        /// The protected column.
+        column: ColumnId,
+        /// The type in `RowDescription`.
+        logical: LogicalType,
+    },
+}
+
+/// What a policy reviews about a statement: never a value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Facts {
+    /// The verb in lower case: `select`, `insert` ...
+    pub verb: &'static str,
+    /// The protected relations that the statement touches, by name, sorted.
+    pub relations: Vec<RelationFacts>,
+}
+
+/// One protected relation in a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RelationFacts {
+    /// Schema of the declared table.
+    pub schema: String,
+    /// The declared table.
+    pub table: String,
+    /// The protected columns that the statement uses, sorted by name.
+    pub columns: Vec<ColumnFacts>,
+}
+
+/// One protected column in a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ColumnFacts {
+    /// Its id in the catalog the statement was planned with.
+    pub id: ColumnId,
+    /// Its name.
+    pub column: String,
+    /// How the statement uses it.
+    pub uses: Uses,
+}
+
+/// How a column is used; several may hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Uses {
+    /// Its value reaches the client.
+    pub output: bool,
+    /// It is compared (`=`, IN, joins, IS DISTINCT FROM).
+    pub compared: bool,
+    /// It is grouped or de-duplicated (GROUP BY, DISTINCT, UNION).
+    pub grouped: bool,
+    /// It is written.
+    pub written: bool,
+    /// It is only tested for NULL or counted.
+    pub tested: bool,
+}
+
+/// What the session must do when a statement has succeeded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// search_path, role or string settings may have changed: read them again before the next
+    /// statement in scope.
+    pub settings: bool,
+    /// The catalog may have changed: read it again before the next statement in scope.
+    pub catalog: bool,
+    /// `pgveil.reveal` changed.
+    pub reveal: Option<RevealChange>,
+    /// Prepared statements were dropped in SQL.
+    pub deallocate: Option<Deallocate>,
+}
+
+/// `SET [LOCAL] pgveil.reveal = on | off`, RESET, DISCARD ALL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevealChange {
+    /// The new value.
+    pub on: bool,
+    /// Until the end of the transaction only.
+    pub local: bool,
+}
+
+/// DEALLOCATE and its like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deallocate {
+    /// One prepared statement.
+    Name(String),
+    /// All of them.
+    All,
+}
+
+/// A statement string as it goes upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The text.
+    pub text: String,
+    /// For each edit `(start in the new text, length there, start in the client's text, length
+    /// there)`, in bytes, sorted.
+    pub moved: Vec<[usize; 4]>,
+}
