@@ -1,0 +1,334 @@
+//! Profiles: a one-to-one table with encrypted copies (`encrypted_email`, ...), written in the
+//! transaction that writes the base row, by triggers.
+//!
+//! # State, not events
+//!
+//! The trigger on the base table takes only the *key* from its event and then brings the profile
+//! row of this key in line with the base row *as it is now*. Copying `NEW` looks simpler and is
+//! wrong in three ways: another AFTER trigger that updates the row again fires ours first for the
+//! newer and then for the older version; `UPDATE t SET id = id + 1` deletes the copy that the row
+//! before has just moved to; and a row that moves between partitions is a DELETE and an INSERT.
+//! The writer holds the base row's lock at that moment, so two sessions cannot interleave here,
+//! and a profile row is never locked without its base row's lock.
+//!
+//! An UPDATE that changes neither the key nor a copied column stops at once.
+//!
+//! # Whose rights
+//!
+//! The functions are SECURITY DEFINER, so neither row security nor missing privileges of the
+//! writer matter; everything in them is qualified, under a fixed search_path. They must belong to
+//! the role that owns the tables and not to whoever migrates: a superuser's function that writes
+//! into somebody's table runs that somebody's triggers as superuser. EXECUTE is taken from PUBLIC,
+//! else any role could attach one to a table of its own and have tokens copied into it.
+//!
+//! # The application's own profile
+//!
+//! A BEFORE trigger there overwrites the copy columns, whatever the application writes into them,
+//! from the base row read FOR SHARE; the base row's trigger updates them when the base row
+//! changes, and also when it appears after its profile (deferred foreign keys). The application's
+//! own triggers fire for these updates, and a transaction that locks profile then base row can
+//! dead-lock with one that goes the other way.
+//!
+//! # Limits
+//!
+//! Row triggers reach every partition, present and future; the statement trigger for TRUNCATE is
+//! made on each partition that exists, so a partition added later needs `migrate apply` before it
+//! is truncated by its own name. ATTACH and DETACH PARTITION move rows without any trigger.
+
+use std::fmt::Write as _;
+
+use crate::protection::{Profile, ProfileOwner, TableProtection};
+
+use super::quote::{quote_ident, quote_literal, quote_name, short_name};
+use super::trigger::ExpectedTrigger;
+
+/// On the base table, AFTER INSERT OR UPDATE OR DELETE, each row.
+pub const ROW_TRIGGER: &str = "pgveil_profile";
+/// On the base table and its partitions, AFTER TRUNCATE.
+pub const TRUNCATE_TRIGGER: &str = "pgveil_profile_truncate";
+/// On an application's own profile table, BEFORE INSERT OR UPDATE, each row. Triggers of one kind
+/// fire in the order of their names; this one must see what the others made of the row.
+pub const COPIES_TRIGGER: &str = "zz_pgveil_copies";
+
+const EQUALS: &str = "OPERATOR(pg_catalog.=)";
+
+/// The name of a trigger's function. Names are unique: a `.` between quoted parts of a table's
+/// name is ambiguous only for names that hold dots themselves, so the schema's length is part of
+/// it then.
+pub(super) fn function_name(trigger: &str, table: &TableProtection) -> String {
+    let schema = &table.schema;
+    let mut name = format!("{trigger}:{schema}.{}", table.table);
+    if schema.contains('.') || table.table.contains('.') {
+        let _ = write!(name, ":{}", schema.len());
+    }
+    short_name(&name)
+}
+
+fn list(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+struct Names {
+    base: String,
+    key: String,
+    profile: String,
+    link: String,
+    /// Base columns, `b.`-qualified.
+    sources: String,
+    /// Profile columns.
+    copies: String,
+}
+
+impl Names {
+    fn new(table: &TableProtection, profile: &Profile) -> Self {
+        Self {
+            base: quote_name(&table.schema, &table.table),
+            key: quote_ident(&profile.key),
+            profile: quote_name(&profile.schema, &profile.table),
+            link: quote_ident(&profile.link),
+            sources: list(profile.copies.iter().map(|(c, _)| format!("b.{}", quote_ident(c)))),
+            copies: list(profile.copies.iter().map(|(_, c)| quote_ident(c))),
+        }
+    }
+}
+
+/// Brings the profile row of one key (`OLD` or `NEW`) in line with the base row.
+fn sync(names: &Names, profile: &Profile, record: &str) -> String {
+    let Names { base, key, profile: table, link, sources, copies } = names;
+    match profile.owner {
+        ProfileOwner::Pgveil => {
+            let set = list(profile.copies.iter().map(|(_, c)| {
+                let c = quote_ident(c);
+                format!("{c} = EXCLUDED.{c}")
+            }));
+            format!(
+                "    INSERT INTO {table} AS p ({link}, {copies})
+      SELECT b.{key}, {sources} FROM {base} AS b WHERE b.{key} {EQUALS} {record}.{key}
+      ON CONFLICT ({link}) DO UPDATE SET {set};
+    IF NOT FOUND THEN
+      DELETE FROM {table} AS p WHERE p.{link} {EQUALS} {record}.{key};
+    END IF;
+"
+            )
+        }
+        ProfileOwner::Application => format!(
+            "    UPDATE {table} AS p SET ({copies}) =
+      (SELECT {sources} FROM {base} AS b WHERE b.{key} {EQUALS} p.{link})
+      WHERE p.{link} {EQUALS} {record}.{key};
+"
+        ),
+    }
+}
+
+/// Body of the row trigger on the base table.
+pub(super) fn row_body(table: &TableProtection, profile: &Profile) -> String {
+    let names = Names::new(table, profile);
+    let key = &names.key;
+    let same = std::iter::once(&profile.key)
+        .chain(profile.copies.iter().map(|(column, _)| column))
+        .map(|c| format!("OLD.{0} IS NOT DISTINCT FROM NEW.{0}", quote_ident(c)))
+        .collect::<Vec<_>>()
+        .join("\n      AND ");
+    let (old, new) = (sync(&names, profile, "OLD"), sync(&names, profile, "NEW"));
+    format!(
+        "
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF {same} THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  IF TG_OP = 'DELETE' OR TG_OP = 'UPDATE' AND OLD.{key} IS DISTINCT FROM NEW.{key} THEN
+{old}  END IF;
+  IF TG_OP <> 'DELETE' THEN
+{new}  END IF;
+  RETURN NULL;
+END
+"
+    )
+}
+
+/// Body of the TRUNCATE trigger on the base table and its partitions.
+pub(super) fn truncate_body(table: &TableProtection, profile: &Profile) -> String {
+    let Names { base, key, profile: profile_table, link, copies, .. } = Names::new(table, profile);
+    let gone = format!("NOT EXISTS (SELECT FROM {base} AS b WHERE b.{key} {EQUALS} p.{link})");
+    match profile.owner {
+        ProfileOwner::Pgveil => format!(
+            "
+BEGIN
+  IF EXISTS (SELECT FROM {base}) THEN
+    DELETE FROM {profile_table} AS p WHERE {gone};
+  ELSE
+    TRUNCATE {profile_table};
+  END IF;
+  RETURN NULL;
+END
+"
+        ),
+        ProfileOwner::Application => {
+            let nulls = list(profile.copies.iter().map(|_| "NULL".to_owned()));
+            let filled = profile
+                .copies
+                .iter()
+                .map(|(_, c)| format!("p.{} IS NOT NULL", quote_ident(c)))
+                .collect::<Vec<_>>()
+                .join(" OR ");
+            format!(
+                "
+BEGIN
+  UPDATE {profile_table} AS p SET ({copies}) = ROW({nulls}) WHERE ({filled}) AND {gone};
+  RETURN NULL;
+END
+"
+            )
+        }
+    }
+}
+
+/// Body of the trigger on an application's own profile table.
+pub(super) fn copies_body(table: &TableProtection, profile: &Profile) -> String {
+    let Names { base, key, link, sources, .. } = Names::new(table, profile);
+    let into = list(profile.copies.iter().map(|(_, c)| format!("NEW.{}", quote_ident(c))));
+    format!(
+        "
+BEGIN
+  SELECT {sources} INTO {into}
+    FROM {base} AS b WHERE b.{key} {EQUALS} NEW.{link} FOR SHARE;
+  RETURN NEW;
+END
+"
+    )
+}
+
+/// What the comment on a profile table of ours says; it is how `migrate` knows that a table is
+/// ours to change.
+pub fn comment(table: &TableProtection) -> String {
+    format!("pgveil profile of {}.{}", table.schema, table.table)
+}
+
+/// A profile table of ours. `key_type` is the base key as `format_type` prints it, qualified;
+/// `owner` becomes the owner. No foreign key: it would change what the base table's statements
+/// lock and in which order they fail.
+pub fn create_table(
+    table: &TableProtection,
+    profile: &Profile,
+    key_type: &str,
+    owner: &str,
+) -> Vec<String> {
+    let name = quote_name(&profile.schema, &profile.table);
+    let mut columns = format!("{} {key_type} PRIMARY KEY", quote_ident(&profile.link));
+    for (_, copy) in &profile.copies {
+        let _ = write!(columns, ", {} text COLLATE \"C\"", quote_ident(copy));
+    }
+    vec![
+        format!("CREATE TABLE {name} ({columns})"),
+        format!("COMMENT ON TABLE {name} IS {}", quote_literal(&comment(table))),
+        format!("ALTER TABLE {name} OWNER TO {}", quote_ident(owner)),
+    ]
+}
+
+/// A copy column that is missing.
+pub fn add_copy(profile: &Profile, copy: &str) -> String {
+    format!(
+        "ALTER TABLE {} ADD COLUMN {} text COLLATE \"C\"",
+        quote_name(&profile.schema, &profile.table),
+        quote_ident(copy)
+    )
+}
+
+/// The trigger's function (created or replaced) with its owner and rights.
+pub fn create_function(trigger: &ExpectedTrigger, owner: &str) -> Vec<String> {
+    let name = quote_name(&trigger.function_schema, &trigger.function_name);
+    let body = dollar_quote(&trigger.body);
+    vec![
+        format!(
+            "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = pg_catalog, pg_temp SET row_security = off AS {body}"
+        ),
+        format!("REVOKE ALL ON FUNCTION {name}() FROM PUBLIC"),
+        format!("ALTER FUNCTION {name}() OWNER TO {}", quote_ident(owner)),
+    ]
+}
+
+/// The trigger itself, firing ALWAYS: rows that arrive by logical replication are copied too.
+/// Made by the migrating role after the function changed hands, so that role needs EXECUTE: it is
+/// the owner or a superuser.
+pub fn create_trigger(trigger: &ExpectedTrigger) -> Vec<String> {
+    use super::trigger::tgtype::{BEFORE, DELETE, INSERT, ROW, TRUNCATE, UPDATE};
+    let has = |bit| trigger.tgtype & bit != 0;
+    let events = [(INSERT, "INSERT"), (UPDATE, "UPDATE"), (DELETE, "DELETE")];
+    let events = events.iter().chain(&[(TRUNCATE, "TRUNCATE")]);
+    let events =
+        events.filter(|(bit, _)| has(*bit)).map(|(_, word)| *word).collect::<Vec<_>>().join(" OR ");
+    let table = quote_name(&trigger.schema, &trigger.table);
+    vec![
+        format!(
+            "CREATE TRIGGER {} {} {events} ON {table} FOR EACH {} EXECUTE FUNCTION {}()",
+            quote_ident(&trigger.name),
+            if has(BEFORE) { "BEFORE" } else { "AFTER" },
+            if has(ROW) { "ROW" } else { "STATEMENT" },
+            quote_name(&trigger.function_schema, &trigger.function_name),
+        ),
+        format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {}", quote_ident(&trigger.name)),
+    ]
+}
+
+/// Fills the copies of the rows that are there, from the base rows' own tokens. Run after the
+/// triggers are in place, under a lock that keeps writers out.
+pub fn fill(table: &TableProtection, profile: &Profile) -> String {
+    let Names { base, key, profile: profile_table, link, sources, copies } =
+        Names::new(table, profile);
+    match profile.owner {
+        ProfileOwner::Pgveil => {
+            let set = list(profile.copies.iter().map(|(_, c)| {
+                let c = quote_ident(c);
+                format!("{c} = EXCLUDED.{c}")
+            }));
+            format!(
+                "INSERT INTO {profile_table} ({link}, {copies}) SELECT b.{key}, {sources} FROM \
+                 {base} AS b ON CONFLICT ({link}) DO UPDATE SET {set}"
+            )
+        }
+        ProfileOwner::Application => format!(
+            "UPDATE {profile_table} AS p SET ({copies}) = (SELECT {sources} FROM {base} AS b \
+             WHERE b.{key} {EQUALS} p.{link})"
+        ),
+    }
+}
+
+/// One row: how many base rows have no profile row, or copies that differ. For an application's
+/// table a base row without a profile row is no fault.
+pub fn count_differences(table: &TableProtection, profile: &Profile) -> String {
+    let Names { base, key, profile: profile_table, link, .. } = Names::new(table, profile);
+    let differ = profile
+        .copies
+        .iter()
+        .map(|(column, copy)| {
+            format!("p.{} IS DISTINCT FROM b.{}", quote_ident(copy), quote_ident(column))
+        })
+        .collect::<Vec<_>>()
+        .join(" OR ");
+    let join = match profile.owner {
+        ProfileOwner::Pgveil => "FULL",
+        ProfileOwner::Application => "RIGHT",
+    };
+    format!(
+        "SELECT pg_catalog.count(*) FROM {base} AS b {join} JOIN {profile_table} AS p \
+         ON p.{link} {EQUALS} b.{key} WHERE p.{link} IS NULL OR b.{key} IS NULL AND {} OR {differ}",
+        match profile.owner {
+            ProfileOwner::Pgveil => "true",
+            ProfileOwner::Application => "false",
+        }
+    )
+}
+
+/// A dollar-quoted string whose tag does not occur in the text.
+fn dollar_quote(text: &str) -> String {
+    let mut tag = "$pgveil$".to_owned();
+    let mut n = 0;
+    while text.contains(&tag) {
+        n += 1;
+        tag = format!("$pgveil{n}$");
+    }
+    format!("{tag}{text}{tag}")
+}

@@ -1,0 +1,90 @@
+//! The `pgveil` schema: the record of sealed columns, and the function that refuses what is not
+//! a token. (A log of new tokens, for evaluating what the server cannot, will stand beside them.)
+//!
+//! Every role may read the record: proxies load it over the client's own connection, so that no
+//! service account is needed, and what it holds (modes, domains, key ids) is no secret.
+
+use super::SCHEMA;
+use super::quote::{quote_ident, quote_literal};
+
+/// The record of sealed columns.
+pub const COLUMNS_TABLE: &str = "columns";
+
+/// The schema itself.
+pub fn create_schema() -> Vec<String> {
+    let schema = quote_ident(SCHEMA);
+    vec![format!("CREATE SCHEMA {schema}"), format!("GRANT USAGE ON SCHEMA {schema} TO PUBLIC")]
+}
+
+/// `pgveil.columns`: one row a protected column of the database, as it was when it was sealed.
+/// `type_oid` and `typmod` are the logical type, `key_id` and `key_check` the Fernet key.
+pub fn create_columns() -> Vec<String> {
+    let schema = quote_ident(SCHEMA);
+    vec![
+        format!(
+            "CREATE TABLE {schema}.columns (
+  relation regclass NOT NULL,
+  column_name name NOT NULL,
+  policy text NOT NULL,
+  mode text NOT NULL CHECK (mode IN ('deterministic', 'randomized')),
+  domain text NOT NULL,
+  keyring text NOT NULL,
+  key_id text NOT NULL,
+  key_check text NOT NULL,
+  type_oid oid NOT NULL,
+  typmod integer NOT NULL,
+  stage text NOT NULL CHECK (stage IN ('sealed', 'plain')),
+  PRIMARY KEY (relation, column_name)
+)"
+        ),
+        format!("GRANT SELECT ON {schema}.columns TO PUBLIC"),
+    ]
+}
+
+/// Body of `pgveil.refuse`. It has the table's and the column's name, never the value.
+pub const REFUSE_BODY: &str = "
+BEGIN
+  RAISE EXCEPTION USING
+    ERRCODE = 'check_violation',
+    MESSAGE = pg_catalog.format(
+      'value for protected column %I of relation %I is not a token', \"column\", \"table\"),
+    HINT = 'Connect through pgveil, which seals values on their way in.',
+    TABLE = \"table\",
+    COLUMN = \"column\";
+END
+";
+
+/// `pg_proc.proconfig::text` of `pgveil.refuse` where its owner may set what the server logs.
+pub const REFUSE_CONFIG_SILENT: &str =
+    "{\"search_path=pg_catalog, pg_temp\",log_min_error_statement=panic,log_error_verbosity=terse}";
+/// The same where it may not.
+pub const REFUSE_CONFIG: &str = "{\"search_path=pg_catalog, pg_temp\"}";
+
+/// `pgveil.refuse(table, column)`: raises 23514, and where the owner is a superuser (or may set
+/// both parameters) keeps the refused value out of the server's log.
+///
+/// A CHECK by itself would log the failing row (DETAIL) and the statement (STATEMENT). The two
+/// settings of the function hold at the moment at which the server writes its log, because an
+/// error leaves the function without restoring them first: the statement and the context
+/// (`COPY t, line 1: "..."`, parameters) stay out. They take effect for every writer only because
+/// the function is SECURITY DEFINER: whether a setting may be made is asked of its owner.
+///
+/// VOLATILE, or the planner would evaluate the call, all of whose arguments are constants, while
+/// it plans a correct INSERT.
+pub fn create_refuse(silent: bool) -> Vec<String> {
+    let schema = quote_ident(SCHEMA);
+    let settings = if silent {
+        " SET log_min_error_statement = panic SET log_error_verbosity = terse"
+    } else {
+        ""
+    };
+    vec![
+        format!(
+            "CREATE OR REPLACE FUNCTION {schema}.refuse(\"table\" text, \"column\" text) \
+             RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER \
+             SET search_path = pg_catalog, pg_temp{settings} AS {}",
+            quote_literal(REFUSE_BODY)
+        ),
+        format!("GRANT EXECUTE ON FUNCTION {schema}.refuse(text, text) TO PUBLIC"),
+    ]
+}
