@@ -376,6 +376,7 @@ mod tests {
         out
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the signature that is asked for")]
     fn double(element: &[u8], out: &mut Vec<u8>) -> Result<(), Infallible> {
         out.extend_from_slice(element);
         out.extend_from_slice(element);

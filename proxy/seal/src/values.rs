@@ -19,7 +19,6 @@ impl LogicalType {
     /// [`present`](Self::present) puts them back.
     pub fn assign(self, value: &str) -> Result<Cow<'_, str>, ValueError> {
         match self {
-            Self::Text | Self::Varchar(None) => Ok(Cow::Borrowed(value)),
             Self::Varchar(Some(n)) | Self::Char(Some(n)) => {
                 let (kept, excess) = value.split_at(end_of_characters(value, n));
                 if excess.bytes().all(|byte| byte == b' ') {
@@ -30,7 +29,7 @@ impl LogicalType {
             }
             // Shown as they were written but ignored by comparisons: no single token does both.
             Self::Char(None) if value.ends_with(' ') => Err(ValueError::TrailingBlanks),
-            Self::Char(None) => Ok(Cow::Borrowed(value)),
+            Self::Text | Self::Varchar(None) | Self::Char(None) => Ok(Cow::Borrowed(value)),
         }
     }
 

@@ -1,5 +1,9 @@
 //! The hot path against the `fernet` crate, in both directions, and what must never happen.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use fernet::Fernet;
@@ -34,7 +38,7 @@ fn open(opener: &Opener, token: &str) -> Result<Vec<u8>, OpenError> {
     }
 }
 
-fn opener(text: &str) -> Opener {
+fn opener_of(text: &str) -> Opener {
     Opener::new(&Keyring::parse(text).unwrap())
 }
 
@@ -61,9 +65,9 @@ proptest! {
         value in prop::collection::vec(any::<u8>(), 0..300),
     ) {
         let token = Fernet::new(&text).unwrap().encrypt(&value);
-        prop_assert_eq!(open(&opener(&text), &token), Ok(value));
+        prop_assert_eq!(open(&opener_of(&text), &token), Ok(value));
         let unpadded = token.trim_end_matches('=');
-        prop_assert!(open(&opener(&text), unpadded).is_ok());
+        prop_assert!(open(&opener_of(&text), unpadded).is_ok());
     }
 
     #[test]
@@ -97,7 +101,7 @@ proptest! {
 
     #[test]
     fn anything_at_all_is_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let opener = opener(&keygen());
+        let opener = opener_of(&keygen());
         prop_assert!(opener.open_into(&bytes, &mut Vec::new()).is_err());
         prop_assert!(!opener.is_own_token(&bytes));
     }
@@ -132,7 +136,7 @@ proptest! {
 fn every_size_around_the_padding() {
     let text = keygen();
     let key = FernetKey::parse(&text).unwrap();
-    let (opener, fernet) = (opener(&text), Fernet::new(&text).unwrap());
+    let (opener, fernet) = (opener_of(&text), Fernet::new(&text).unwrap());
     for size in 0..=64 {
         let value = vec![b' '; size];
         for sealer in [Sealer::deterministic(&key, "d"), Sealer::randomized(&key)] {
@@ -147,7 +151,7 @@ fn every_size_around_the_padding() {
 #[test]
 fn a_token_altered_anywhere_does_not_open() {
     let text = keygen();
-    let opener = opener(&text);
+    let opener = opener_of(&text);
     let key = FernetKey::parse(&text).unwrap();
     for size in [15, 16, 32] {
         let token = seal(&Sealer::randomized(&key), &vec![b'x'; size]);
@@ -158,8 +162,8 @@ fn a_token_altered_anywhere_does_not_open() {
                     continue;
                 }
                 altered[at] = replacement;
-                let opened = opener.open_into(&altered, &mut Vec::new());
-                assert!(opened.is_err(), "byte {at} of {token} replaced by {replacement:#x}");
+                let result = opener.open_into(&altered, &mut Vec::new());
+                assert!(result.is_err(), "byte {at} of {token} replaced by {replacement:#x}");
                 assert!(!opener.is_own_token(&altered) || replacement == b' ');
             }
         }
@@ -176,7 +180,7 @@ fn a_token_altered_anywhere_does_not_open() {
 
 #[test]
 fn errors_say_what_is_wrong() {
-    let opener = opener(&keygen());
+    let opener = opener_of(&keygen());
     for text in ["", "anna@example.org", "gAAAAA", &"gAAAAA".repeat(20), &"g!".repeat(60)] {
         assert_eq!(open(&opener, text), Err(OpenError::NotAToken), "{text}");
     }
@@ -187,7 +191,7 @@ fn errors_say_what_is_wrong() {
 #[test]
 fn every_key_of_the_ring_opens_and_is_named() {
     let (new, old) = (keygen(), keygen());
-    let opener = opener(&format!("{},{}", *new, *old));
+    let opener = opener_of(&format!("{},{}", *new, *old));
     for text in [&new, &old] {
         let key = FernetKey::parse(text).unwrap();
         let token = seal(&Sealer::deterministic(&key, "d"), b"value");
@@ -200,7 +204,7 @@ fn every_key_of_the_ring_opens_and_is_named() {
 #[test]
 fn a_token_of_ours_is_known_as_such() {
     let text = keygen();
-    let opener = opener(&text);
+    let opener = opener_of(&text);
     let token = seal(&Sealer::randomized(&FernetKey::parse(&text).unwrap()), b"value");
     assert!(opener.is_own_token(token.as_bytes()));
     assert!(opener.is_own_token(format!(" {token}\n").as_bytes()));
@@ -223,7 +227,7 @@ fn a_signed_token_with_wrong_padding_is_an_error() {
     let mac = Hmac::<sha2::Sha256>::new_from_slice(&[7; 16]).unwrap().chain_update(&bytes);
     bytes.extend_from_slice(&mac.finalize().into_bytes());
     let forged = URL_SAFE.encode(bytes);
-    assert_eq!(open(&opener(&text), &forged), Err(OpenError::Padding { key: key.id() }));
+    assert_eq!(open(&opener_of(&text), &forged), Err(OpenError::Padding { key: key.id() }));
 }
 
 #[test]
@@ -257,7 +261,12 @@ fn nothing_that_prints_shows_a_key() {
     assert_eq!(Sealer::randomized(&key).mode(), Mode::Randomized);
     assert_eq!(Sealer::deterministic(&key, "d").mode(), Mode::Deterministic);
 
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        })
+    };
     let decimal = |bytes: &[u8]| format!("{bytes:?}").trim_matches(['[', ']']).to_owned();
     for part in [&bytes[..], &bytes[..16], &bytes[16..]] {
         let forms = [
@@ -282,10 +291,10 @@ fn nothing_that_prints_shows_a_key() {
     }
 }
 
-/// The vectors published with the Fernet specification (`generate.json`, `verify.json`).
+/// The example that is published with the Fernet specification (`generate.json`).
 #[test]
 fn the_token_of_the_specification_opens() {
-    let opener = opener("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=");
+    let opener = opener_of("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=");
     let token = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7Jcb\
                  mrR64jVmpU4IwqDA==";
     assert_eq!(open(&opener, token), Ok(b"hello".to_vec()));
