@@ -1,43 +1,56 @@
 //! Which expressions of a statement are sealed, and the edits that follow. Pure: no I/O, no
 //! async; knows neither the wire nor keys.
+//!
+//! # Words
+//!
+//! - A *protected column* holds *tokens* (Fernet tokens) in place of its values. It is
+//!   *deterministic* (equal values have equal tokens) or *randomized*.
+//! - A *domain* is the name under which a deterministic column's tokens are made: columns of one
+//!   domain can be compared and joined.
+//! - An expression is *sealed* when it holds a token, *plain* when it holds an ordinary value;
+//!   that is its *kind*.
+//! - A *plan* is the outcome of analysing one statement: edits of its text, a map of its
+//!   parameters, a map of its output columns, and the facts that a policy reviews.
+//!
+//! # How a statement is read
+//!
+//! 1. [`filter::ScopeFilter`] looks for names in scope in the bytes. Most statements have none
+//!    and go on untouched.
+//! 2. [`lex`] splits the text into tokens with exact byte ranges, and into statements.
+//! 3. A statement that names something in scope is parsed by `sqlparser`. Two lexers have then
+//!    read it; where they disagree it is refused.
+//! 4. [`analyse()`] infers the kind of every expression, as types are inferred: literals and
+//!    parameters take the kind of what they meet. Equality on deterministic columns is the
+//!    server's own, since equal values have equal tokens; what cannot be computed on tokens is
+//!    refused.
+//! 5. [`render`] edits the client's text in place. It is never printed from the tree: printing
+//!    changes what literals with backslashes mean.
 
+mod analyse;
 pub mod catalog;
 pub mod filter;
+pub mod lex;
+mod parse;
+pub mod physical;
 pub mod plan;
 pub mod protection;
 pub mod refusal;
+mod render;
+mod rules;
 
 use catalog::{Catalog, Settings};
-use plan::{Planned, Purpose, Rendered, Script, Slot};
+use plan::Script;
 use refusal::Refusal;
+pub use render::{REFUSED, redact, render};
 
 /// Analyses a statement string. `types` are the parameter types of the client's `Parse` (0:
-/// not given). An error refuses the whole string (it could not be parsed and may name a relation
-/// in scope); a single statement's refusal is in its [`Planned`].
+/// not given). An error refuses the whole string: it has no tokens and may name a relation in
+/// scope. A single statement's refusal is in its [`plan::Planned`].
 pub fn analyse(
     text: &str,
     catalog: &Catalog,
     settings: &Settings,
     types: &[u32],
 ) -> Result<Script, Refusal> {
-    let _ = (text, catalog, settings, types);
-    todo!()
+    analyse::analyse(text, catalog, settings, types)
 }
-
-/// Carries the edits of all statements out. `refused` says which statements must not run (the
-/// plan's own refusal, or the policy's): each is replaced by one that parses and cannot be
-/// analysed ([`REFUSED`]). `seal` makes the token of a literal; its error refuses the statement
-/// and is handed back with the statement's index.
-pub fn render(
-    text: &str,
-    script: &Script,
-    refused: &dyn Fn(usize, &Planned) -> bool,
-    seal: &mut dyn FnMut(&Slot, &str) -> Result<String, Refusal>,
-) -> (Rendered, Vec<(usize, Refusal)>) {
-    let _ = (text, script, refused, seal, Purpose::Assign);
-    todo!()
-}
-
-/// What stands in a refused statement's place: it parses, and fails at analysis with 42703, so
-/// that the error arrives in order and leaves the right transaction status.
-pub const REFUSED: &str = "SELECT pgveil_refused";

@@ -46,8 +46,23 @@ pub struct Planned {
     pub output: Vec<Output>,
     /// What the policy reviews. No relations: the policy is not asked.
     pub facts: Facts,
+    /// Pairs of columns that one expression mixes (COALESCE, UNION): the policy must decide alike
+    /// on both, else the statement is refused.
+    pub mixed: Vec<(ColumnId, ColumnId)>,
+    /// The statement runs another one by its name: when that one needs work on its rows or
+    /// parameters, this one must be refused.
+    pub refers: Option<Referred>,
     /// What the session must do when the statement has succeeded.
     pub effects: Effects,
+}
+
+/// EXECUTE, FETCH, MOVE: names that the session knows from the protocol as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Referred {
+    /// A prepared statement.
+    Statement(String),
+    /// A cursor: a portal by another name.
+    Portal(String),
 }
 
 impl Planned {
@@ -115,6 +130,13 @@ pub enum Replacement {
         /// How it is sealed.
         slot: Slot,
     },
+    /// An array literal with its elements sealed, as a string literal.
+    SealArray {
+        /// The array in PostgreSQL's text form. Plaintext: never logged.
+        value: Arc<str>,
+        /// How the elements are sealed.
+        slot: Slot,
+    },
     /// Text of ours.
     Text(String),
 }
@@ -123,6 +145,9 @@ impl std::fmt::Debug for Replacement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Seal { slot, .. } => f.debug_struct("Seal").field("slot", slot).finish(),
+            Self::SealArray { slot, .. } => {
+                f.debug_struct("SealArray").field("slot", slot).finish()
+            }
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
         }
     }

@@ -25,3 +25,186 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+impl Refusal {
+    /// True when the cause may be a catalog that is older than the statement: a name that it
+    /// does not know. Worth a second analysis with a fresh catalog.
+    pub fn is_unknown_name(&self) -> bool {
+        matches!(self.code, "42P01" | "42703" | "3F000")
+    }
+}
+
+/// Every reason that analysis refuses a statement for; the text of each is in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The parser, or the comparison of the two lexers, gave up.
+    Unparsed(String),
+    /// The server's own syntax error, found by our lexer.
+    Syntax(&'static str),
+    /// `U&"..."` may hide a name.
+    UnicodeIdentifier,
+    /// `standard_conforming_strings = off` with a backslash in a literal.
+    Backslash,
+    /// A literal that is not valid as the server would read it.
+    InvalidLiteral,
+    /// A client encoding that values cannot be read in.
+    Encoding(String),
+    /// `pg_catalog` is not first in the search path.
+    SearchPath,
+    /// Something that the server cannot compute on tokens.
+    Compute { what: String, column: String },
+    /// Equality on a randomized column.
+    Randomized { what: String, column: String },
+    /// Two protected columns whose tokens cannot be compared.
+    Incomparable { left: String, right: String },
+    /// A plain value that is not a literal or parameter meets a sealed one.
+    PlainMeetsSealed { what: String, column: String },
+    /// A sealed value would be stored in a plain column.
+    SealedIntoPlain { column: String, target: String },
+    /// A sealed value would be stored in a column sealed otherwise.
+    SealedOtherwise { column: String, target: String },
+    /// A whole row with sealed columns is used as one value.
+    WholeRow(String),
+    /// A function whose body or result names a protected relation.
+    Function { function: String, relation: String },
+    /// A kind of statement over a protected relation.
+    Statement { what: String, relation: String },
+    /// A statement that depends on a catalog change earlier in the same string.
+    AfterDdl,
+    /// A body of code that names a protected relation.
+    Body { what: &'static str, relation: String },
+    /// The copies in a profile are written by a trigger alone.
+    ProfileCopy(String),
+    /// `*` over something whose columns are not known.
+    UnknownColumns(String),
+    /// A reference that the server would not resolve, either.
+    UndefinedColumn { name: String, relation: Option<String> },
+    /// See above.
+    UndefinedTable(String),
+    /// See above.
+    MissingFrom(String),
+    /// See above.
+    Ambiguous(String),
+}
+
+const NATIVE: &str = "On deterministic columns =, <>, IN, = ANY, IS [NOT] DISTINCT FROM, joins \
+                      within a domain, DISTINCT, GROUP BY, count(DISTINCT ...), set operations and \
+                      NULL tests are answered; on randomized columns NULL tests and count(...).";
+
+impl Reason {
+    /// The refusal, pointing at a byte of the client's text.
+    pub(crate) fn at(self, position: Option<usize>) -> Refusal {
+        let (code, message, hint) = self.text();
+        Refusal { code, message, detail: None, hint, position }
+    }
+
+    fn text(self) -> (&'static str, String, Option<String>) {
+        let unsupported = |message: String, hint: &str| ("0A000", message, Some(hint.to_owned()));
+        match self {
+            Self::Unparsed(what) => unsupported(
+                format!("pgveil cannot analyse this statement: {what}"),
+                "A statement that names a protected relation runs only when every part of it is \
+                 understood. Write it in a simpler form.",
+            ),
+            Self::Syntax(what) => ("42601", format!("{what} at or near the marked position"), None),
+            Self::UnicodeIdentifier => unsupported(
+                "identifiers in the form U&\"...\" are not supported through pgveil".into(),
+                "Write the identifier directly, in double quotes if need be.",
+            ),
+            Self::Backslash => unsupported(
+                "a backslash in a string literal while standard_conforming_strings is off".into(),
+                "Set standard_conforming_strings to on, write E'...', or use parameters.",
+            ),
+            Self::InvalidLiteral => unsupported(
+                "a string literal cannot be read exactly".into(),
+                "Use a parameter, or a literal without Unicode escapes.",
+            ),
+            Self::Encoding(name) => unsupported(
+                format!("client_encoding {name} is not supported for values of protected columns"),
+                "Set client_encoding to UTF8.",
+            ),
+            Self::SearchPath => unsupported(
+                "pg_catalog is not the first schema of search_path".into(),
+                "Operators could mean something else then. Leave pg_catalog out of search_path: \
+                 the server looks there first.",
+            ),
+            Self::Compute { what, column } => unsupported(
+                format!("{what} is not supported over the protected column {column}"),
+                NATIVE,
+            ),
+            Self::Randomized { what, column } => unsupported(
+                format!("{what} is not supported over the randomized column {column}"),
+                "Tokens of equal values differ there. Declare the column deterministic in the \
+                 policy to compare, group or join by it.",
+            ),
+            Self::Incomparable { left, right } => unsupported(
+                format!("the protected columns {left} and {right} cannot be compared"),
+                "Their tokens are comparable only when both are deterministic, with one domain, \
+                 keyring and key, and of comparable types.",
+            ),
+            Self::PlainMeetsSealed { what, column } => unsupported(
+                format!(
+                    "{what} between the protected column {column} and an expression that is not \
+                     a literal, a parameter or a column sealed alike is not supported"
+                ),
+                "Compute the value in the application and pass it as a parameter.",
+            ),
+            Self::SealedIntoPlain { column, target } => unsupported(
+                format!("the protected column {column} cannot be stored in {target}"),
+                "The target is not protected: it would receive tokens. Protect it alike, or pass \
+                 the value as a parameter.",
+            ),
+            Self::SealedOtherwise { column, target } => unsupported(
+                format!("the protected column {column} cannot be stored in {target}"),
+                "The two are sealed differently (mode, domain, key, or length). Read the value and \
+                 write it as a parameter.",
+            ),
+            Self::WholeRow(relation) => unsupported(
+                format!("a whole row of the protected relation {relation} cannot be used as a value"),
+                "Name the columns, or use relation.* in the select list.",
+            ),
+            Self::Function { function, relation } => unsupported(
+                format!("the function {function} reads or writes the protected relation {relation}"),
+                "Its body runs in the server, on tokens. Run its statements through pgveil instead.",
+            ),
+            Self::Statement { what, relation } => unsupported(
+                format!("{what} is not supported on the protected relation {relation}"),
+                "Where it is meant for the database as it is, connect to the database directly.",
+            ),
+            Self::AfterDdl => unsupported(
+                "a statement over a protected relation follows a change of the catalog in the same \
+                 string"
+                    .into(),
+                "Send the statements one by one; a transaction block may surround them.",
+            ),
+            Self::Body { what, relation } => unsupported(
+                format!("{what} names the protected relation {relation}"),
+                "Its statements would run in the server, on tokens. Run them through pgveil one by \
+                 one.",
+            ),
+            Self::ProfileCopy(column) => unsupported(
+                format!("the profile column {column} is written by pgveil alone"),
+                "Write the protected column; its encrypted copy follows in the same transaction.",
+            ),
+            Self::UnknownColumns(source) => unsupported(
+                format!("the columns of {source} are not known, so * cannot be expanded beside protected columns"),
+                "Name the columns.",
+            ),
+            Self::UndefinedColumn { name, relation: Some(relation) } => {
+                ("42703", format!("column {relation}.{name} does not exist"), None)
+            }
+            Self::UndefinedColumn { name, relation: None } => {
+                ("42703", format!("column \"{name}\" does not exist"), None)
+            }
+            Self::UndefinedTable(name) => {
+                ("42P01", format!("relation \"{name}\" does not exist"), None)
+            }
+            Self::MissingFrom(name) => {
+                ("42P01", format!("missing FROM-clause entry for table \"{name}\""), None)
+            }
+            Self::Ambiguous(name) => {
+                ("42702", format!("column reference \"{name}\" is ambiguous"), None)
+            }
+        }
+    }
+}

@@ -1,10 +1,11 @@
 //! The model of one database's catalog that statements are analysed with.
 //!
-//! [`QUERIES`] are the texts to run, in one snapshot, over any connection; every cell comes back
-//! as text. [`CatalogLoad`] takes the rows and [`CatalogLoad::finish`] joins them with what the
+//! [`QUERIES`] are the texts to run, in one snapshot, over any connection, and [`RECORDS_QUERY`]
+//! after them if [`CatalogLoad::has_records`]; every cell comes back as text. [`CatalogLoad`] takes the rows and [`CatalogLoad::finish`] joins them with what the
 //! policies declare. Pure: whoever has a connection runs the queries.
 
 mod load;
+mod queries;
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use pgveil_seal::{LogicalType, Mode};
 use crate::protection::Profile;
 use crate::refusal::Refusal;
 
-pub use load::{CatalogError, CatalogLoad, QUERIES, SETTINGS_QUERY, VERSION_QUERY};
+pub use load::{CatalogError, CatalogLoad, CheckKey};
+pub use queries::{QUERIES, RECORDS_QUERY, SETTINGS_QUERY, VERSION_QUERY};
 
 /// Index into [`Catalog::columns`]. Valid for the catalog it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +37,8 @@ pub struct Catalog {
     pub unsealed: Vec<(String, String)>,
     /// Functions whose body or result names a relation in scope.
     pub functions: Vec<ScopedFunction>,
+    /// Names in scope, each with the schemas in which it is.
+    pub scoped: HashMap<String, Vec<String>>,
     /// Finds names in scope in a statement's bytes.
     pub filter: crate::filter::ScopeFilter,
 }
@@ -120,6 +124,10 @@ pub struct Column {
     pub type_oid: u32,
     /// `pg_attribute.atttypmod`
     pub typmod: i32,
+    /// A generated column: INSERT without a column list passes over it, too, when it counts.
+    pub generated: bool,
+    /// An encrypted copy in a profile: written by a trigger alone.
+    pub copy: bool,
     /// The sealed column whose tokens it holds. A view's column carries its base column's.
     pub sealed: Option<SealedRef>,
 }

@@ -52,10 +52,10 @@ pub const COPIES_TRIGGER: &str = "zz_pgveil_copies";
 
 const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
-/// The name of a trigger's function. Names are unique: a `.` between quoted parts of a table's
+/// The name of the function that one of our triggers on behalf of a base table calls. Names are unique: a `.` between quoted parts of a table's
 /// name is ambiguous only for names that hold dots themselves, so the schema's length is part of
 /// it then.
-pub(super) fn function_name(trigger: &str, table: &TableProtection) -> String {
+pub fn function_name(trigger: &str, table: &TableProtection) -> String {
     let schema = &table.schema;
     let mut name = format!("{trigger}:{schema}.{}", table.table);
     if schema.contains('.') || table.table.contains('.') {

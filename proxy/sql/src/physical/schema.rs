@@ -41,16 +41,15 @@ pub fn create_columns() -> Vec<String> {
     ]
 }
 
-/// Body of `pgveil.refuse`. It has the table's and the column's name, never the value.
+/// Body of `pgveil.refuse`. It never has the value; which column it was is for the constraint's
+/// name and the writer's own statement to say.
 pub const REFUSE_BODY: &str = "
 BEGIN
   RAISE EXCEPTION USING
     ERRCODE = 'check_violation',
-    MESSAGE = pg_catalog.format(
-      'value for protected column %I of relation %I is not a token', \"column\", \"table\"),
-    HINT = 'Connect through pgveil, which seals values on their way in.',
-    TABLE = \"table\",
-    COLUMN = \"column\";
+    MESSAGE = 'value for a protected column is not a token',
+    DETAIL = 'The table has columns that hold encrypted values (SELECT relation, column_name FROM pgveil.columns); the database refuses anything else there.',
+    HINT = 'Connect through pgveil, which encrypts values on their way in.';
 END
 ";
 
@@ -60,8 +59,8 @@ pub const REFUSE_CONFIG_SILENT: &str =
 /// The same where it may not.
 pub const REFUSE_CONFIG: &str = "{\"search_path=pg_catalog, pg_temp\"}";
 
-/// `pgveil.refuse(table, column)`: raises 23514, and where the owner is a superuser (or may set
-/// both parameters) keeps the refused value out of the server's log.
+/// `pgveil.refuse()`: raises 23514, and where the owner is a superuser (or may set both
+/// parameters) keeps the refused value out of the server's log.
 ///
 /// A CHECK by itself would log the failing row (DETAIL) and the statement (STATEMENT). The two
 /// settings of the function hold at the moment at which the server writes its log, because an
@@ -69,8 +68,7 @@ pub const REFUSE_CONFIG: &str = "{\"search_path=pg_catalog, pg_temp\"}";
 /// (`COPY t, line 1: "..."`, parameters) stay out. They take effect for every writer only because
 /// the function is SECURITY DEFINER: whether a setting may be made is asked of its owner.
 ///
-/// VOLATILE, or the planner would evaluate the call, all of whose arguments are constants, while
-/// it plans a correct INSERT.
+/// VOLATILE, or the planner would evaluate the call while it plans a correct INSERT.
 pub fn create_refuse(silent: bool) -> Vec<String> {
     let schema = quote_ident(SCHEMA);
     let settings = if silent {
@@ -80,11 +78,11 @@ pub fn create_refuse(silent: bool) -> Vec<String> {
     };
     vec![
         format!(
-            "CREATE OR REPLACE FUNCTION {schema}.refuse(\"table\" text, \"column\" text) \
+            "CREATE OR REPLACE FUNCTION {schema}.refuse() \
              RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER \
              SET search_path = pg_catalog, pg_temp{settings} AS {}",
             quote_literal(REFUSE_BODY)
         ),
-        format!("GRANT EXECUTE ON FUNCTION {schema}.refuse(text, text) TO PUBLIC"),
+        format!("GRANT EXECUTE ON FUNCTION {schema}.refuse() TO PUBLIC"),
     ]
 }

@@ -1,0 +1,546 @@
+//! Expressions. Every node of the parser's tree is named: one that is not known to be harmless
+//! over sealed operands needs plain ones.
+
+use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, InTarget, Query, Subscript, Value};
+
+use super::Analysis;
+use super::kind::{Kind, Meet};
+use super::scope::{Col, Ctes, Scope};
+use crate::refusal::Refusal;
+
+impl Analysis<'_> {
+    /// An expression that must be plain.
+    pub(super) fn plain_expr(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+        what: &str,
+    ) -> Result<(), Refusal> {
+        let kind = self.infer(expr, scope, ctes)?;
+        self.plain(kind, what)
+    }
+
+    /// Several of them.
+    fn plain_all<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+        what: &str,
+    ) -> Result<Kind, Refusal> {
+        for expr in exprs {
+            self.plain_expr(expr, scope, ctes, what)?;
+        }
+        Ok(Kind::Plain)
+    }
+
+    /// The kind of an expression.
+    pub(super) fn infer(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        if let Some(kind) = self.leaf(expr)? {
+            return Ok(kind);
+        }
+        match expr {
+            Expr::Identifier(ident) => {
+                if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default") {
+                    return Ok(Kind::Null);
+                }
+                self.mark(crate::parse::start_of(ident.span));
+                if ident.quote_style.is_none() && is_keyword_value(&ident.value) {
+                    return Ok(Kind::Plain);
+                }
+                scope.column(ident)
+            }
+            Expr::CompoundIdentifier(idents) => scope.qualified_column(idents),
+            Expr::Value(value) => {
+                if value.value == Value::Null {
+                    return Ok(Kind::Null);
+                }
+                if let Some(token) = self.token_at(value.span) {
+                    self.seen.insert(token);
+                }
+                Ok(Kind::Plain)
+            }
+            Expr::TypedString(typed) => {
+                if let Some(token) = self.token_at(typed.value.span) {
+                    self.seen.insert(token);
+                }
+                self.data_type(&typed.data_type)?;
+                Ok(Kind::Plain)
+            }
+            Expr::Nested(inner) => self.infer(inner, scope, ctes),
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right, scope, ctes),
+            Expr::IsNull(inner) | Expr::IsNotNull(inner) => {
+                let kind = self.infer(inner, scope, ctes)?;
+                self.test(kind, "IS NULL")?;
+                Ok(Kind::Plain)
+            }
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                self.compare_exprs(left, right, "IS DISTINCT FROM", Meet::operator, scope, ctes)
+            }
+            Expr::In { expr, target, negated: _, global: false } => {
+                self.in_target(expr, target, scope, ctes)
+            }
+            Expr::AnyOp { left, compare_op, right, is_some: _ }
+            | Expr::AllOp { left, compare_op, right } => {
+                self.quantified(left, compare_op, right, scope, ctes)
+            }
+            Expr::Between { expr, negated: _, low, high } => {
+                self.plain_all([&**expr, low, high], scope, ctes, "BETWEEN")
+            }
+            Expr::Like { negated: _, any: false, expr, pattern, escape_char } => self.plain_all(
+                [&**expr, pattern].into_iter().chain(escape_char.as_deref()),
+                scope,
+                ctes,
+                "LIKE",
+            ),
+            Expr::ILike { negated: _, any: false, expr, pattern, escape_char } => self.plain_all(
+                [&**expr, pattern].into_iter().chain(escape_char.as_deref()),
+                scope,
+                ctes,
+                "ILIKE",
+            ),
+            Expr::SimilarTo { negated: _, expr, pattern, escape_char } => self.plain_all(
+                [&**expr, pattern].into_iter().chain(escape_char.as_deref()),
+                scope,
+                ctes,
+                "SIMILAR TO",
+            ),
+            Expr::IsTrue(inner)
+            | Expr::IsNotTrue(inner)
+            | Expr::IsFalse(inner)
+            | Expr::IsNotFalse(inner)
+            | Expr::IsUnknown(inner)
+            | Expr::IsNotUnknown(inner) => self.plain_all([&**inner], scope, ctes, "a truth test"),
+            Expr::IsNormalized { expr, .. } => {
+                self.plain_all([&**expr], scope, ctes, "IS NORMALIZED")
+            }
+            Expr::IsJson { expr, .. } => self.plain_all([&**expr], scope, ctes, "IS JSON"),
+            Expr::UnaryOp { op, expr } => {
+                self.plain_all([&**expr], scope, ctes, &format!("the operator {op}"))
+            }
+            Expr::Cast { kind: _, expr, data_type, format } => {
+                if format.is_some() {
+                    return Err(self.unparsed("a cast with a format"));
+                }
+                self.cast(expr, data_type, scope, ctes)
+            }
+            Expr::Collate { expr, collation: _ } => {
+                self.plain_all([&**expr], scope, ctes, "COLLATE")
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                self.plain_all([&**timestamp, time_zone], scope, ctes, "AT TIME ZONE")
+            }
+            Expr::Extract { expr, .. } => self.plain_all([&**expr], scope, ctes, "EXTRACT"),
+            Expr::Ceil { expr, .. } => self.plain_all([&**expr], scope, ctes, "ceil"),
+            Expr::Floor { expr, .. } => self.plain_all([&**expr], scope, ctes, "floor"),
+            Expr::Position { expr, r#in } => {
+                self.plain_all([&**expr, r#in], scope, ctes, "position")
+            }
+            Expr::Substring { expr, substring_from, substring_for, .. } => self.plain_all(
+                std::iter::once(&**expr)
+                    .chain(substring_from.as_deref())
+                    .chain(substring_for.as_deref()),
+                scope,
+                ctes,
+                "substring",
+            ),
+            Expr::Trim { trim_where: _, trim_what, expr, trim_characters } => self.plain_all(
+                std::iter::once(&**expr)
+                    .chain(trim_what.as_deref())
+                    .chain(trim_characters.iter().flatten()),
+                scope,
+                ctes,
+                "trim",
+            ),
+            Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => self.plain_all(
+                [&**expr, overlay_what, overlay_from].into_iter().chain(overlay_for.as_deref()),
+                scope,
+                ctes,
+                "overlay",
+            ),
+            Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                let operand = match operand {
+                    Some(operand) => Some(self.infer(operand, scope, ctes)?),
+                    None => None,
+                };
+                let mut results = Vec::with_capacity(conditions.len() + 1);
+                for when in conditions {
+                    let condition = self.infer(&when.condition, scope, ctes)?;
+                    match operand {
+                        Some(operand) => {
+                            self.compare(operand, condition, "CASE", Meet::operator)?;
+                        }
+                        None => self.plain(condition, "CASE WHEN")?,
+                    }
+                    results.push(self.infer(&when.result, scope, ctes)?);
+                }
+                results.push(match else_result {
+                    Some(otherwise) => self.infer(otherwise, scope, ctes)?,
+                    None => Kind::Null,
+                });
+                self.carry(&results, "CASE")
+            }
+            Expr::Exists { subquery, negated: _ } => {
+                self.query(subquery, Some(scope), ctes)?;
+                Ok(Kind::Plain)
+            }
+            Expr::Subquery(query) => {
+                let columns = self.query(query, Some(scope), ctes)?;
+                if let [single] = columns.as_slice() {
+                    return Ok(single.kind);
+                }
+                // A row: compared as a whole, which is found elsewhere; plain otherwise.
+                for column in columns {
+                    self.plain(column.kind, "a row of a subquery")?;
+                }
+                Ok(Kind::Plain)
+            }
+            Expr::Tuple(items) => self.plain_all(items, scope, ctes, "a row"),
+            Expr::Array(array) => self.plain_all(&array.elem, scope, ctes, "ARRAY"),
+            Expr::Interval(interval) => self.plain_all([&*interval.value], scope, ctes, "INTERVAL"),
+            Expr::Function(function) => self.call(function, scope, ctes),
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                self.plain_expr(root, scope, ctes, "a field or subscript")?;
+                for access in access_chain {
+                    match access {
+                        // A field's name is not a column of the FROM clause.
+                        AccessExpr::Dot(Expr::Identifier(_)) => {}
+                        AccessExpr::Dot(expr) => {
+                            self.plain_expr(expr, scope, ctes, "a field")?;
+                        }
+                        AccessExpr::Subscript(Subscript::Index { index }) => {
+                            self.plain_expr(index, scope, ctes, "a subscript")?;
+                        }
+                        AccessExpr::Subscript(Subscript::Slice {
+                            lower_bound,
+                            upper_bound,
+                            stride,
+                        }) => {
+                            let bounds = lower_bound.iter().chain(upper_bound).chain(stride);
+                            self.plain_all(bounds, scope, ctes, "a slice")?;
+                        }
+                    }
+                }
+                Ok(Kind::Plain)
+            }
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
+                Err(self.unparsed("grouping sets outside GROUP BY"))
+            }
+            Expr::In { global: true, .. }
+            | Expr::Like { any: true, .. }
+            | Expr::ILike { any: true, .. }
+            | Expr::JsonAccess { .. }
+            | Expr::RLike { .. }
+            | Expr::Convert { .. }
+            | Expr::Prefixed { .. }
+            | Expr::Struct { .. }
+            | Expr::Named { .. }
+            | Expr::Dictionary(_)
+            | Expr::Map(_)
+            | Expr::MatchAgainst { .. }
+            | Expr::Wildcard(_)
+            | Expr::QualifiedWildcard(..)
+            | Expr::OuterJoin(_)
+            | Expr::Prior(_)
+            | Expr::Lambda(_)
+            | Expr::MemberOf(_) => Err(self.unparsed("an expression that is not PostgreSQL's")),
+        }
+    }
+
+    /// A cast that is not around a literal or parameter.
+    fn cast(
+        &mut self,
+        expr: &Expr,
+        data_type: &sqlparser::ast::DataType,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        self.data_type(data_type)?;
+        let kind = self.infer(expr, scope, ctes)?;
+        let cast = super::leaf::character_type(data_type);
+        match (self.kinds.resolve(kind), cast) {
+            // Without a length these change nothing, neither of a token nor of its value;
+            // character values would lose their padding.
+            (
+                Kind::Sealed(mut sealed),
+                Some(
+                    logical @ (pgveil_seal::LogicalType::Text
+                    | pgveil_seal::LogicalType::Varchar(None)),
+                ),
+            ) if !matches!(sealed.logical, pgveil_seal::LogicalType::Char(_)) => {
+                sealed.logical = logical;
+                Ok(Kind::Sealed(sealed))
+            }
+            (Kind::Null, _) => Ok(Kind::Null),
+            (kind, _) => {
+                self.plain(kind, &format!("a cast to {}", data_type.to_string().to_lowercase()))?;
+                Ok(Kind::Plain)
+            }
+        }
+    }
+
+    fn binary(
+        &mut self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        match op {
+            BinaryOperator::Eq => {
+                return self.compare_exprs(left, right, "=", Meet::operator, scope, ctes);
+            }
+            BinaryOperator::NotEq => {
+                return self.compare_exprs(left, right, "<>", Meet::operator, scope, ctes);
+            }
+            _ => {}
+        }
+        // Long chains lean to the left: walk them down instead of recursing. Every operator that
+        // is not equality needs plain operands, whatever it computes.
+        let mut operands = vec![(op, right)];
+        let mut first = left;
+        while let Expr::BinaryOp { left, op, right } = first {
+            if matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) {
+                break;
+            }
+            operands.push((op, right));
+            first = left;
+        }
+        let mut name = operator_name(operands.last().map_or(op, |(op, _)| op));
+        self.plain_expr(first, scope, ctes, &name)?;
+        while let Some((op, operand)) = operands.pop() {
+            name = operator_name(op);
+            self.plain_expr(operand, scope, ctes, &name)?;
+        }
+        Ok(Kind::Plain)
+    }
+
+    /// `=`-like comparison of two expressions, rows included.
+    fn compare_exprs(
+        &mut self,
+        left: &Expr,
+        right: &Expr,
+        what: &str,
+        meet: fn(pgveil_seal::LogicalType) -> Meet,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        if let Some(items) = row_items(left) {
+            let kinds = self.infer_all(items, scope, ctes)?;
+            self.compare_row(&kinds, right, what, meet, scope, ctes)?;
+            return Ok(Kind::Plain);
+        }
+        let left = self.infer(left, scope, ctes)?;
+        let right = self.infer(right, scope, ctes)?;
+        self.compare(left, right, what, meet)?;
+        Ok(Kind::Plain)
+    }
+
+    fn infer_all(
+        &mut self,
+        items: &[Expr],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Kind>, Refusal> {
+        items.iter().map(|item| self.infer(item, scope, ctes)).collect()
+    }
+
+    /// `(a, b) = (x, y)` or `(a, b) = (SELECT ...)`: field by field.
+    fn compare_row(
+        &mut self,
+        left: &[Kind],
+        right: &Expr,
+        what: &str,
+        meet: fn(pgveil_seal::LogicalType) -> Meet,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        let right = if let Some(items) = row_items(right) {
+            self.infer_all(items, scope, ctes)?
+        } else if let Expr::Subquery(query) = right {
+            self.query(query, Some(scope), ctes)?.iter().map(|column| column.kind).collect()
+        } else {
+            vec![self.infer(right, scope, ctes)?]
+        };
+        self.compare_fields(left, &right, what, meet)
+    }
+
+    fn compare_fields(
+        &mut self,
+        left: &[Kind],
+        right: &[Kind],
+        what: &str,
+        meet: fn(pgveil_seal::LogicalType) -> Meet,
+    ) -> Result<(), Refusal> {
+        if left.len() != right.len() {
+            return Err(self.unparsed("rows of different lengths in a comparison"));
+        }
+        for (left, right) in left.iter().zip(right) {
+            self.compare(*left, *right, what, meet)?;
+        }
+        Ok(())
+    }
+
+    fn in_target(
+        &mut self,
+        expr: &Expr,
+        target: &InTarget,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let left = match row_items(expr) {
+            Some(items) => self.infer_all(items, scope, ctes)?,
+            None => vec![self.infer(expr, scope, ctes)?],
+        };
+        match target {
+            InTarget::Subquery(query) => self.in_query(&left, query, "IN", scope, ctes)?,
+            InTarget::List(list) => {
+                // A single element is compared like `=`; more make an array of a common type.
+                let meet = if list.len() == 1 { Meet::operator } else { Meet::common };
+                let single = left.len() == 1 && row_items(expr).is_none();
+                for item in list {
+                    if single {
+                        let right = self.infer(item, scope, ctes)?;
+                        self.compare(left[0], right, "IN", meet)?;
+                    } else {
+                        self.compare_row(&left, item, "IN", Meet::operator, scope, ctes)?;
+                    }
+                }
+            }
+            InTarget::Unnest(_) | InTarget::Table { .. } => {
+                return Err(self.unparsed("IN without a list"));
+            }
+        }
+        Ok(Kind::Plain)
+    }
+
+    fn in_query(
+        &mut self,
+        left: &[Kind],
+        query: &Query,
+        what: &str,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        let columns: Vec<Col> = self.query(query, Some(scope), ctes)?;
+        let right: Vec<Kind> = columns.iter().map(|column| column.kind).collect();
+        self.compare_fields(left, &right, what, Meet::operator)
+    }
+
+    /// `left op ANY (right)`, `left op ALL (right)`.
+    fn quantified(
+        &mut self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let equality = matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
+        let what = if *op == BinaryOperator::Eq { "= ANY" } else { "<> ALL" };
+        let fields = match row_items(left) {
+            Some(items) => self.infer_all(items, scope, ctes)?,
+            None => vec![self.infer(left, scope, ctes)?],
+        };
+        let mut array = right;
+        while let Expr::Nested(inner) = array {
+            array = inner;
+        }
+        if let Expr::Subquery(query) = array {
+            if equality {
+                self.in_query(&fields, query, what, scope, ctes)?;
+                return Ok(Kind::Plain);
+            }
+            for column in self.query(query, Some(scope), ctes)? {
+                self.plain(column.kind, &operator_name(op))?;
+            }
+        } else if equality && fields.len() == 1 {
+            let bare = strip_array_cast(array);
+            if let Expr::Array(elements) = bare {
+                for element in &elements.elem {
+                    let kind = self.infer(element, scope, ctes)?;
+                    self.compare(fields[0], kind, what, Meet::common)?;
+                }
+                return Ok(Kind::Plain);
+            }
+            let kind = match self.array_leaf(right)? {
+                Some(kind) => kind,
+                None => self.infer(array, scope, ctes)?,
+            };
+            self.compare(fields[0], kind, what, Meet::array_operator)?;
+            return Ok(Kind::Plain);
+        } else {
+            self.plain_expr(right, scope, ctes, &operator_name(op))?;
+        }
+        for field in fields {
+            self.plain(field, &operator_name(op))?;
+        }
+        Ok(Kind::Plain)
+    }
+}
+
+/// Identifiers that are values: the parser has no node for them.
+fn is_keyword_value(word: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "current_user",
+        "session_user",
+        "user",
+        "current_role",
+        "current_catalog",
+        "current_schema",
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+    ];
+    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// The fields of `(a, b)` and `ROW(a, b)`.
+fn row_items(expr: &Expr) -> Option<&[Expr]> {
+    match expr {
+        Expr::Tuple(items) => Some(items),
+        Expr::Nested(inner) => match &**inner {
+            Expr::Tuple(_) => row_items(inner),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `ARRAY[...]::text[]` compares its elements; the cast stays, over tokens that are text.
+fn strip_array_cast(expr: &Expr) -> &Expr {
+    if let Expr::Cast {
+        expr: inner,
+        data_type:
+            sqlparser::ast::DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(
+                element,
+                None,
+            )),
+        ..
+    } = expr
+        && matches!(
+            super::leaf::character_type(element),
+            Some(pgveil_seal::LogicalType::Text | pgveil_seal::LogicalType::Varchar(None))
+        )
+    {
+        return strip_array_cast(inner);
+    }
+    expr
+}
+
+/// An operator as messages name it.
+fn operator_name(op: &BinaryOperator) -> String {
+    match op {
+        BinaryOperator::And | BinaryOperator::Or => format!("{op}"),
+        other => format!("the operator {other}"),
+    }
+}

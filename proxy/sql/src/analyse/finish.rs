@@ -1,0 +1,244 @@
+//! From kinds to a plan: edits, the parameter map, output columns, facts.
+
+use std::sync::Arc;
+
+use super::Analysis;
+use super::kind::{Kind, Leaf, LeafValue};
+use super::scope::Col;
+use crate::lex::TokenKind;
+use crate::plan::{
+    ColumnFacts, Edit, Effects, Facts, Output, ParamMap, ParamSeal, Planned, RelationFacts,
+    Replacement, ServerParam, Verb,
+};
+use crate::refusal::{Reason, Refusal};
+
+impl Analysis<'_> {
+    /// Writes the plan of a statement that was understood.
+    pub(super) fn finish(
+        &mut self,
+        planned: &mut Planned,
+        columns: &[Col],
+        types: &[u32],
+    ) -> Result<(), Refusal> {
+        self.every_value_was_met()?;
+        self.encoding()?;
+        let explained = planned.verb == Verb::Explain;
+        if !explained {
+            planned.output = self.output(columns)?;
+        }
+        planned.params = self.params(types)?;
+        let map = &planned.params;
+        for leaf in &self.kinds.leaves {
+            planned.edits.extend(self.edit(leaf, map));
+        }
+        planned.edits.sort_by_key(|edit| edit.range.start);
+        planned.mixed = std::mem::take(&mut self.mixed);
+        planned.mixed.sort_unstable();
+        planned.mixed.dedup();
+        planned.effects.merge(std::mem::take(&mut self.effects));
+        self.facts(planned);
+        Ok(())
+    }
+
+    /// A literal or parameter that no expression led to stands somewhere that was not looked at.
+    fn every_value_was_met(&self) -> Result<(), Refusal> {
+        let missed = self.tokens.iter().enumerate().find(|(index, token)| {
+            (token.kind.is_string() || token.kind == TokenKind::Param) && !self.seen.contains(index)
+        });
+        match missed {
+            None => Ok(()),
+            Some((_, token)) => Err(Reason::Unparsed("a value in an unexpected place".into())
+                .at(Some(token.range.start))),
+        }
+    }
+
+    /// Sealed literals are read as UTF-8: other encodings agree on ASCII only.
+    fn encoding(&self) -> Result<(), Refusal> {
+        let sealed = self.kinds.leaves.iter().any(|leaf| leaf.sealed.is_some());
+        let name = self.settings.client_encoding.as_str();
+        if !sealed || matches!(name, "UTF8" | "SQL_ASCII") || self.text.is_ascii() {
+            return Ok(());
+        }
+        Err(Reason::Encoding(name.to_owned()).at(None))
+    }
+
+    fn output(&mut self, columns: &[Col]) -> Result<Vec<Output>, Refusal> {
+        let mut output = Vec::with_capacity(columns.len());
+        for column in columns {
+            output.push(match self.kinds.resolve(column.kind) {
+                Kind::Sealed(sealed) => {
+                    self.uses(sealed.column, |uses| uses.output = true);
+                    Output::Sealed { column: sealed.column, logical: sealed.logical }
+                }
+                other => {
+                    self.plain(other, "the select list")?;
+                    Output::Plain
+                }
+            });
+        }
+        for (left, right) in self.mixed.clone() {
+            self.uses(left, |uses| uses.output = true);
+            self.uses(right, |uses| uses.output = true);
+        }
+        if output.iter().all(|column| *column == Output::Plain) {
+            return Ok(Vec::new());
+        }
+        match self.open_star.take() {
+            None => Ok(output),
+            Some(open) => Err(self.refuse(Reason::UnknownColumns(open))),
+        }
+    }
+
+    fn params(&mut self, types: &[u32]) -> Result<ParamMap, Refusal> {
+        let mut client = types.len();
+        let mut any = false;
+        for leaf in &self.kinds.leaves {
+            if let LeafValue::Param(index) = leaf.value {
+                client = client.max(index + 1);
+                any |= leaf.sealed.is_some();
+                if leaf.sealed.is_some() {
+                    typed_as_text(types.get(index).copied().unwrap_or(0), leaf.array)
+                        .map_err(|()| self.unparsed("a parameter that is not typed as text"))?;
+                }
+            }
+        }
+        if !any {
+            return Ok(ParamMap { client, server: Vec::new() });
+        }
+        // The plain use of a parameter keeps its number, so that the server infers its type.
+        let mut server: Vec<Option<ServerParam>> = vec![None; client];
+        for sealed in [false, true] {
+            for leaf in &self.kinds.leaves {
+                let LeafValue::Param(index) = leaf.value else { continue };
+                if leaf.sealed.is_some() != sealed {
+                    continue;
+                }
+                let param = ServerParam { client: index, seal: param_seal(leaf) };
+                if server[index].is_none() {
+                    server[index] = Some(param);
+                } else if !server.contains(&Some(param.clone())) {
+                    server.push(Some(param));
+                }
+            }
+        }
+        let server = server
+            .into_iter()
+            .enumerate()
+            .map(|(index, param)| param.unwrap_or(ServerParam { client: index, seal: None }))
+            .collect();
+        Ok(ParamMap { client, server })
+    }
+
+    fn edit(&self, leaf: &Leaf, map: &ParamMap) -> Option<Edit> {
+        let own = self.tokens[leaf.token].range.clone();
+        let whole =
+            self.tokens[leaf.extent.start].range.start..self.tokens[leaf.extent.end - 1].range.end;
+        match (&leaf.value, &leaf.sealed) {
+            (LeafValue::Literal(_), None) => None,
+            (LeafValue::Literal(value), Some((slot, _))) => {
+                let (value, slot) = (Arc::clone(value), slot.clone());
+                let with = if leaf.array {
+                    Replacement::SealArray { value, slot }
+                } else {
+                    Replacement::Seal { value, slot }
+                };
+                Some(Edit { range: whole, with })
+            }
+            (LeafValue::Param(index), sealed) => {
+                let wanted = ServerParam { client: *index, seal: param_seal(leaf) };
+                let number = map.server.iter().position(|param| *param == wanted).unwrap_or(*index);
+                let range = if sealed.is_some() { whole } else { own.clone() };
+                if number == *index && range == own {
+                    return None;
+                }
+                Some(Edit { range, with: Replacement::Text(format!("${}", number + 1)) })
+            }
+        }
+    }
+
+    /// What the policy reviews.
+    pub(super) fn facts(&mut self, planned: &mut Planned) {
+        let mut relations: Vec<RelationFacts> = Vec::new();
+        let entry = |relations: &mut Vec<RelationFacts>, schema: &str, table: &str| {
+            let found = relations.iter().position(|r| r.schema == schema && r.table == table);
+            found.unwrap_or_else(|| {
+                relations.push(RelationFacts {
+                    schema: schema.to_owned(),
+                    table: table.to_owned(),
+                    columns: Vec::new(),
+                });
+                relations.len() - 1
+            })
+        };
+        for oid in &self.relations {
+            let Some(relation) = self.catalog.relations.get(oid) else { continue };
+            // A partition is known to the policy as its root.
+            if let Some(sealed) = relation.columns.iter().find_map(|column| column.sealed) {
+                let column = self.catalog.column(sealed.column);
+                entry(&mut relations, &column.schema, &column.table);
+            }
+        }
+        for (id, uses) in &self.uses {
+            let column = self.catalog.column(*id);
+            let index = entry(&mut relations, &column.schema, &column.table);
+            relations[index].columns.push(ColumnFacts {
+                id: *id,
+                column: column.column.clone(),
+                uses: *uses,
+            });
+        }
+        relations.sort_by(|a, b| (&a.schema, &a.table).cmp(&(&b.schema, &b.table)));
+        for relation in &mut relations {
+            relation.columns.sort_by(|a, b| a.column.cmp(&b.column));
+        }
+        planned.facts = Facts { verb: planned.verb.as_str(), relations };
+    }
+}
+
+fn param_seal(leaf: &Leaf) -> Option<ParamSeal> {
+    let (slot, described) = leaf.sealed.as_ref()?;
+    // A cast around a parameter gives it its type.
+    let described = leaf.casts.first().map_or(*described, |cast| cast.oid());
+    Some(ParamSeal { slot: slot.clone(), array: leaf.array, described })
+}
+
+/// A client may type a sealed parameter as a character type only: nothing else has the value's
+/// own bytes in both formats.
+fn typed_as_text(oid: u32, array: bool) -> Result<(), ()> {
+    // unknown, text, varchar, bpchar; and their arrays.
+    let known: &[u32] = if array { &[0, 1009, 1015, 1014] } else { &[0, 705, 25, 1043, 1042] };
+    if known.contains(&oid) { Ok(()) } else { Err(()) }
+}
+
+impl Effects {
+    /// Adds what another part of the analysis found.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.settings |= other.settings;
+        self.catalog |= other.catalog;
+        self.reveal = self.reveal.or(other.reveal);
+        if self.deallocate.is_none() {
+            self.deallocate = other.deallocate;
+        }
+    }
+}
+
+impl Verb {
+    /// The verb in lower case, as policies see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Merge => "merge",
+            Self::Copy => "copy",
+            Self::Truncate => "truncate",
+            Self::Explain => "explain",
+            Self::Ddl => "ddl",
+            Self::Transaction => "transaction",
+            Self::Setting => "setting",
+            Self::Pgveil(_) => "pgveil",
+            Self::Other => "other",
+        }
+    }
+}

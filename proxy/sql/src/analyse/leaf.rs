@@ -1,0 +1,270 @@
+//! Literals and parameters in the token stream, with the parentheses and casts around them.
+//!
+//! A cast on a value that gets sealed is carried out on the value and must vanish from the text:
+//! `$1::varchar(50)` over a token would cut it. The parser's spans of composite expressions miss
+//! closing parentheses and keywords, so the extent is found here, token by token; where the
+//! tokens are not what the tree says, there is no leaf, and the expression counts as plain.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use pgveil_seal::LogicalType;
+use sqlparser::ast::{CastKind, CharacterLength, DataType, Expr, ObjectName, Value};
+use sqlparser::tokenizer::Span;
+
+use super::Analysis;
+use super::kind::{Kind, Leaf, LeafValue};
+use crate::lex::{Token, TokenKind, identifier, string_value};
+use crate::parse::start_of;
+use crate::refusal::{Reason, Refusal};
+
+/// What is found so far on the way outwards.
+struct Found {
+    value: LeafValue,
+    token: usize,
+    extent: Range<usize>,
+    casts: Vec<LogicalType>,
+    /// The outermost cast is to an array type.
+    array: bool,
+}
+
+impl Analysis<'_> {
+    /// The leaf that an expression is, seen through parentheses and casts to character types.
+    pub(super) fn leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
+        let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
+        if found.array {
+            return Ok(None);
+        }
+        Ok(Some(self.kinds.leaf(Leaf {
+            value: found.value,
+            extent: found.extent,
+            token: found.token,
+            casts: found.casts,
+            array: false,
+            sealed: None,
+        })))
+    }
+
+    /// The same for the right side of `= ANY (...)`: an array parameter or literal.
+    pub(super) fn array_leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
+        let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
+        if !found.array && !found.casts.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.kinds.leaf(Leaf {
+            value: found.value,
+            extent: found.extent,
+            token: found.token,
+            casts: Vec::new(),
+            array: true,
+            sealed: None,
+        })))
+    }
+
+    fn find_leaf(&mut self, expr: &Expr) -> Result<Option<Found>, Refusal> {
+        Ok(match expr {
+            Expr::Value(value) => {
+                let Some(token) = self.token_at(value.span) else { return Ok(None) };
+                self.value_leaf(&value.value, token)?.map(|value| Found {
+                    value,
+                    token,
+                    extent: token..token + 1,
+                    casts: Vec::new(),
+                    array: false,
+                })
+            }
+            Expr::TypedString(typed) => {
+                let Some(token) = self.token_at(typed.value.span) else { return Ok(None) };
+                let Some(cast) = character_type(&typed.data_type) else { return Ok(None) };
+                if token == 0 || self.tokens[token - 1].kind != TokenKind::Word {
+                    return Ok(None);
+                }
+                self.value_leaf(&typed.value.value, token)?.map(|value| Found {
+                    value,
+                    token,
+                    extent: token - 1..token + 1,
+                    casts: vec![cast],
+                    array: false,
+                })
+            }
+            Expr::Nested(inner) => {
+                let Some(found) = self.find_leaf(inner)? else { return Ok(None) };
+                self.inside(found, 1, &["("], &[")"])
+            }
+            Expr::Cast { kind, expr, data_type, format: None } => {
+                let (cast, array) = match data_type {
+                    DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(
+                        element,
+                        None,
+                    )) => match character_type(element) {
+                        Some(cast) if unbounded(cast) => (None, true),
+                        _ => return Ok(None),
+                    },
+                    other => match character_type(other) {
+                        Some(cast) => (Some(cast), false),
+                        None => return Ok(None),
+                    },
+                };
+                let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
+                if found.array {
+                    return Ok(None);
+                }
+                let found = match kind {
+                    CastKind::DoubleColon => {
+                        let at = found.extent.end;
+                        self.is(at, "::")
+                            .then(|| type_end(self.text, self.tokens, at + 1))
+                            .flatten()
+                            .map(|end| Found { extent: found.extent.start..end, ..found })
+                    }
+                    CastKind::Cast => {
+                        let at = found.extent.end;
+                        let end = self
+                            .is(at, "as")
+                            .then(|| type_end(self.text, self.tokens, at + 1))
+                            .flatten();
+                        let start = found.extent.start;
+                        end.filter(|end| {
+                            start >= 2
+                                && self.is(start - 2, "cast")
+                                && self.is(start - 1, "(")
+                                && self.is(*end, ")")
+                        })
+                        .map(|end| Found { extent: start - 2..end + 1, ..found })
+                    }
+                    CastKind::TryCast | CastKind::SafeCast => None,
+                };
+                found.map(|mut found| {
+                    found.casts.extend(cast);
+                    found.array = array;
+                    found
+                })
+            }
+            _ => None,
+        })
+    }
+
+    /// Widens the extent by tokens that must stand around it.
+    fn inside(&self, found: Found, by: usize, before: &[&str], after: &[&str]) -> Option<Found> {
+        let start = found.extent.start.checked_sub(by)?;
+        let around = (0..by).all(|i| self.is(start + i, before[i]))
+            && after.iter().enumerate().all(|(i, word)| self.is(found.extent.end + i, word));
+        around.then(|| Found { extent: start..found.extent.end + after.len(), ..found })
+    }
+
+    /// The token that begins where a leaf's span does.
+    pub(super) fn token_at(&self, span: Span) -> Option<usize> {
+        let start = start_of(span)?;
+        self.tokens.binary_search_by_key(&start, |token| token.range.start).ok()
+    }
+
+    /// The token at an index is this keyword or punctuation.
+    pub(super) fn is(&self, index: usize, word: &str) -> bool {
+        self.tokens
+            .get(index)
+            .is_some_and(|t| self.text[t.range.clone()].eq_ignore_ascii_case(word))
+    }
+
+    fn value_leaf(&mut self, value: &Value, token: usize) -> Result<Option<LeafValue>, Refusal> {
+        let kind = self.tokens[token].kind;
+        if let Value::Placeholder(_) = value {
+            self.seen.insert(token);
+            let number = &self.text[self.tokens[token].range.clone()][1..];
+            let index = number.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
+            return Ok(index.filter(|n| *n < MAX_PARAMS).map(LeafValue::Param));
+        }
+        if !kind.is_string() {
+            return Ok(None);
+        }
+        self.seen.insert(token);
+        let range = &self.tokens[token].range;
+        if !self.settings.standard_conforming_strings
+            && kind == TokenKind::String
+            && self.text[range.clone()].contains('\\')
+        {
+            return Err(Reason::Backslash.at(Some(range.start)));
+        }
+        match string_value(self.text, &self.tokens[token]) {
+            Some(value) => Ok(Some(LeafValue::Literal(Arc::from(value)))),
+            None => Err(Reason::InvalidLiteral.at(Some(range.start))),
+        }
+    }
+}
+
+/// The protocol counts parameters in 16 bits.
+const MAX_PARAMS: usize = 65535;
+
+fn unbounded(logical: LogicalType) -> bool {
+    matches!(logical, LogicalType::Text | LogicalType::Varchar(None))
+}
+
+/// A character type as the parser read it. `None` for every other type.
+pub(super) fn character_type(data_type: &DataType) -> Option<LogicalType> {
+    let length = |length: &Option<CharacterLength>| match length {
+        None => Some(None),
+        Some(CharacterLength::IntegerLength { length, unit: None }) => {
+            Some(Some(u32::try_from(*length).ok()?))
+        }
+        Some(_) => None,
+    };
+    match data_type {
+        DataType::Text => Some(LogicalType::Text),
+        DataType::Varchar(n) | DataType::CharacterVarying(n) | DataType::CharVarying(n) => {
+            Some(LogicalType::Varchar(length(n)?))
+        }
+        // Without a length, character is character(1).
+        DataType::Character(n) | DataType::Char(n) => {
+            Some(LogicalType::Char(Some(length(n)?.unwrap_or(1))))
+        }
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => custom(name),
+        _ => None,
+    }
+}
+
+/// `bpchar`, and the types by their names in `pg_catalog`.
+fn custom(name: &ObjectName) -> Option<LogicalType> {
+    let parts: Vec<String> =
+        name.0.iter().map(|part| part.as_ident().map(super::scope::fold)).collect::<Option<_>>()?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        ["pg_catalog", "text"] => Some(LogicalType::Text),
+        ["pg_catalog", "varchar"] => Some(LogicalType::Varchar(None)),
+        ["bpchar"] | ["pg_catalog", "bpchar"] => Some(LogicalType::Char(None)),
+        _ => None,
+    }
+}
+
+/// The index behind a type's tokens, which begin at `index`.
+fn type_end(text: &str, tokens: &[Token], mut index: usize) -> Option<usize> {
+    let word = |index: usize| tokens.get(index).and_then(|token| identifier(text, token));
+    let is = |index: usize, wanted: &str| {
+        tokens.get(index).is_some_and(|t| &text[t.range.clone()] == wanted)
+    };
+    let mut last = word(index)?;
+    index += 1;
+    while is(index, ".") {
+        last = word(index + 1)?;
+        index += 2;
+    }
+    if matches!(last.as_str(), "character" | "char" | "national")
+        && word(index).as_deref() == Some("varying")
+    {
+        index += 1;
+    }
+    if is(index, "(") {
+        while !is(index, ")") {
+            index += 1;
+            tokens.get(index)?;
+        }
+        index += 1;
+    }
+    while is(index, "[") {
+        index += 1;
+        if tokens.get(index)?.kind == TokenKind::Number {
+            index += 1;
+        }
+        is(index, "]").then_some(())?;
+        index += 1;
+    }
+    Some(index)
+}

@@ -1,0 +1,353 @@
+//! Analysis of a statement string: which expressions are sealed, and what follows.
+//!
+//! The parts: [`kind`] (kinds, and where they meet), [`leaf`] (literals and parameters in the
+//! text), [`scope`] (names), [`query`], [`expr`], [`call`] and [`write`] (the nodes of the tree),
+//! [`utility`] (everything else), [`finish`] (edits, parameters, output).
+//!
+//! Fails closed: every node of the parser's tree is matched by name and taken apart field by
+//! field, and at the end every string literal and parameter of the statement must have been met.
+
+mod call;
+mod expr;
+mod finish;
+mod kind;
+mod leaf;
+mod query;
+mod scope;
+mod utility;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use sqlparser::ast::Statement;
+
+use crate::catalog::{Catalog, ColumnId, SealedRef, Settings};
+use crate::lex::{LexError, Token, TokenKind, identifier, lex};
+use crate::parse::parse;
+use crate::plan::{Effects, Planned, Script, Uses, Verb};
+use crate::refusal::{Reason, Refusal};
+use kind::{Kind, Kinds};
+use scope::Ctes;
+
+/// One statement under analysis.
+pub(crate) struct Analysis<'c> {
+    text: &'c str,
+    /// The statement's own tokens.
+    tokens: &'c [Token],
+    catalog: &'c Catalog,
+    settings: &'c Settings,
+    kinds: Kinds,
+    /// Indices of tokens that have been met as values.
+    seen: HashSet<usize>,
+    uses: BTreeMap<ColumnId, Uses>,
+    /// Oids of protected relations.
+    relations: BTreeSet<u32>,
+    /// See [`Planned::mixed`].
+    mixed: Vec<(ColumnId, ColumnId)>,
+    /// A relation or function in scope was met.
+    touched: bool,
+    /// Something is written.
+    writes: bool,
+    /// A `*` over columns that are not known, by its item's name.
+    open_star: Option<String>,
+    effects: Effects,
+    /// A view's definition is looked at: problems of its base are reported when it is used.
+    inspecting: bool,
+}
+
+impl<'c> Analysis<'c> {
+    fn new(
+        text: &'c str,
+        tokens: &'c [Token],
+        catalog: &'c Catalog,
+        settings: &'c Settings,
+    ) -> Self {
+        Self {
+            text,
+            tokens,
+            catalog,
+            settings,
+            kinds: Kinds::default(),
+            seen: HashSet::new(),
+            uses: BTreeMap::new(),
+            relations: BTreeSet::new(),
+            mixed: Vec::new(),
+            touched: false,
+            writes: false,
+            open_star: None,
+            effects: Effects::default(),
+            inspecting: false,
+        }
+    }
+
+    /// A refusal without a position of its own: the statement's beginning.
+    fn refuse(&self, reason: Reason) -> Refusal {
+        reason.at(self.tokens.first().map(|token| token.range.start))
+    }
+
+    fn unparsed(&self, what: &str) -> Refusal {
+        self.refuse(Reason::Unparsed(what.to_owned()))
+    }
+
+    /// Notes that the token at a byte has been met.
+    fn mark(&mut self, start: Option<usize>) {
+        if let Some(start) = start
+            && let Ok(index) = self.tokens.binary_search_by_key(&start, |t| t.range.start)
+        {
+            self.seen.insert(index);
+        }
+    }
+
+    /// A statement whose tree is known.
+    fn statement(&mut self, statement: &Statement) -> Result<(Verb, Vec<scope::Col>), Refusal> {
+        let ctes = Ctes::default();
+        Ok(match statement {
+            Statement::Query(query) => {
+                let columns = self.query(query, None, &ctes)?;
+                (Verb::Select, columns)
+            }
+            Statement::Insert(insert) => (Verb::Insert, self.insert(insert, &ctes)?),
+            Statement::Update(update) => (Verb::Update, self.update(update, &ctes)?),
+            Statement::Delete(delete) => (Verb::Delete, self.delete(delete, &ctes)?),
+            _ => return self.other_statement(statement),
+        })
+    }
+}
+
+/// What a view's definition shows.
+pub(crate) struct ViewColumns {
+    /// A sealed column for each output column that holds tokens.
+    pub(crate) sealed: Vec<Option<SealedRef>>,
+    /// It reads something in scope.
+    pub(crate) touches: bool,
+}
+
+impl ViewColumns {
+    pub(crate) fn len(&self) -> usize {
+        self.sealed.len()
+    }
+}
+
+/// Analyses a view's definition, as the server deparses it.
+pub(crate) fn view_columns(
+    definition: &str,
+    catalog: &Catalog,
+    settings: &Settings,
+) -> Result<ViewColumns, Refusal> {
+    let tokens = lex(definition).map_err(lex_refusal)?;
+    let statement = statements(definition, &tokens)
+        .next()
+        .ok_or_else(|| Reason::Unparsed("an empty view".into()).at(None))?;
+    let tree = parse(definition, statement)?;
+    let mut analysis = Analysis::new(definition, statement, catalog, settings);
+    analysis.inspecting = true;
+    let (_, columns) = analysis.statement(&tree)?;
+    analysis.no_sealed_literal("a literal in a view")?;
+    let mut sealed = Vec::with_capacity(columns.len());
+    for column in columns {
+        sealed.push(match analysis.kinds.resolve(column.kind) {
+            Kind::Sealed(s) => Some(SealedRef { column: s.column, logical: s.logical }),
+            Kind::Row(id) => {
+                return Err(analysis.refuse(Reason::WholeRow(catalog.column(id).table.clone())));
+            }
+            Kind::Plain | Kind::Null | Kind::Free(_) => None,
+        });
+    }
+    if let Some(open) = analysis.open_star {
+        return Err(Reason::UnknownColumns(open).at(None));
+    }
+    Ok(ViewColumns { sealed, touches: analysis.touched })
+}
+
+fn lex_refusal(error: LexError) -> Refusal {
+    Reason::Syntax(error.what).at(Some(error.at))
+}
+
+/// The statements of a string: separated by semicolons outside parentheses, and outside the body
+/// of an SQL-standard routine (`BEGIN ATOMIC ... END`). Empty ones are left out.
+fn statements<'t>(text: &'t str, tokens: &'t [Token]) -> impl Iterator<Item = &'t [Token]> {
+    let mut rest = tokens;
+    std::iter::from_fn(move || {
+        while let [first, after @ ..] = rest
+            && &text[first.range.clone()] == ";"
+        {
+            rest = after;
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let mut depth = 0i32;
+        let mut atomic = 0i32;
+        let mut previous = "";
+        let mut end = rest.len();
+        for (index, token) in rest.iter().enumerate() {
+            let word = &text[token.range.clone()];
+            match token.kind {
+                TokenKind::Punctuation => match word {
+                    "(" => depth += 1,
+                    ")" => depth -= 1,
+                    ";" if depth <= 0 && atomic == 0 => {
+                        end = index;
+                        break;
+                    }
+                    _ => {}
+                },
+                TokenKind::Word
+                    if word.eq_ignore_ascii_case("atomic")
+                        && previous.eq_ignore_ascii_case("begin") =>
+                {
+                    atomic = 1;
+                }
+                TokenKind::Word if atomic > 0 && word.eq_ignore_ascii_case("case") => atomic += 1,
+                TokenKind::Word if atomic > 0 && word.eq_ignore_ascii_case("end") => atomic -= 1,
+                _ => {}
+            }
+            previous = word;
+        }
+        let (statement, after) = rest.split_at(end);
+        rest = after;
+        Some(statement)
+    })
+}
+
+/// See [`crate::analyse`].
+pub(crate) fn analyse(
+    text: &str,
+    catalog: &Catalog,
+    settings: &Settings,
+    types: &[u32],
+) -> Result<Script, Refusal> {
+    // A long chain of operators is a deep tree, and dropping one recurses.
+    const DEEP: usize = 100_000;
+    const STACK: usize = 512 * 1024 * 1024;
+    if text.len() > DEEP {
+        return stacker::grow((text.len() * 64).min(STACK), || {
+            analyse_here(text, catalog, settings, types)
+        });
+    }
+    stacker::maybe_grow(1024 * 1024, 8 * 1024 * 1024, || {
+        analyse_here(text, catalog, settings, types)
+    })
+}
+
+fn analyse_here(
+    text: &str,
+    catalog: &Catalog,
+    settings: &Settings,
+    types: &[u32],
+) -> Result<Script, Refusal> {
+    let mut script = Script { statements: Vec::new() };
+    let tokens = match lex(text) {
+        Ok(tokens) => tokens,
+        Err(error) if catalog.filter.names(text.as_bytes()) => return Err(lex_refusal(error)),
+        // The server says what is wrong with it.
+        Err(_) => return Ok(script),
+    };
+    // An earlier statement of the string changes what names mean.
+    let mut changed = false;
+    for statement in statements(text, &tokens) {
+        let mut planned = one_statement(text, statement, catalog, settings, types);
+        if changed && planned.refusal.is_none() && !planned.facts.relations.is_empty() {
+            planned.refusal = Some(Reason::AfterDdl.at(Some(planned.range.start)));
+        }
+        changed |= planned.effects.settings || planned.effects.catalog;
+        script.statements.push(planned);
+    }
+    if let [planned] = script.statements.as_mut_slice() {
+        // Only then can there be parameters.
+        planned.params.client = planned.params.client.max(types.len());
+    }
+    Ok(script)
+}
+
+fn one_statement(
+    text: &str,
+    tokens: &[Token],
+    catalog: &Catalog,
+    settings: &Settings,
+    types: &[u32],
+) -> Planned {
+    let mut planned = utility::classify(text, tokens);
+    let Some(mention) = mentions(text, tokens, catalog) else {
+        return planned;
+    };
+    if let Verb::Pgveil(_) | Verb::Setting | Verb::Transaction = planned.verb {
+        return planned;
+    }
+    let result = match mention {
+        Mention::Disguised => Err(Reason::UnicodeIdentifier.at(None)),
+        Mention::Name => in_scope(text, tokens, catalog, settings, types, &mut planned),
+    };
+    if let Err(mut refusal) = result {
+        refusal.position = refusal.position.or(Some(planned.range.start));
+        planned.refusal = Some(refusal);
+    }
+    planned
+}
+
+/// How a statement names something in scope.
+enum Mention {
+    /// In clear.
+    Name,
+    /// It may, in a form that is not decoded.
+    Disguised,
+}
+
+fn mentions(text: &str, tokens: &[Token], catalog: &Catalog) -> Option<Mention> {
+    let is = |index: Option<usize>, wanted: &str| {
+        index.and_then(|i| tokens.get(i)).is_some_and(|t| &text[t.range.clone()] == wanted)
+    };
+    let mut found = None;
+    for (index, token) in tokens.iter().enumerate() {
+        if token.kind == TokenKind::UnicodeWord {
+            return Some(Mention::Disguised);
+        }
+        if !matches!(token.kind, TokenKind::Word | TokenKind::QuotedWord) {
+            continue;
+        }
+        let Some(name) = identifier(text, token) else { continue };
+        if name == "pgveil" {
+            found = Some(Mention::Name);
+            continue;
+        }
+        let Some(schemas) = catalog.scoped.get(&name) else { continue };
+        // Behind a dot it is a relation only if a schema in which it is stands in front.
+        let qualifier = is(index.checked_sub(1), ".")
+            .then(|| index.checked_sub(2).and_then(|i| tokens.get(i)))
+            .flatten()
+            .and_then(|token| identifier(text, token));
+        if qualifier.is_none_or(|schema| schemas.contains(&schema)) {
+            found = Some(Mention::Name);
+        }
+    }
+    found.or_else(|| utility::body_mention(text, tokens, catalog).then_some(Mention::Name))
+}
+
+/// A statement that names something in scope.
+fn in_scope(
+    text: &str,
+    tokens: &[Token],
+    catalog: &Catalog,
+    settings: &Settings,
+    types: &[u32],
+    planned: &mut Planned,
+) -> Result<(), Refusal> {
+    let mut analysis = Analysis::new(text, tokens, catalog, settings);
+    if analysis.by_tokens(planned)? {
+        analysis.facts(planned);
+        return Ok(());
+    }
+    let tree = parse(text, tokens)?;
+    let (verb, columns) = analysis.statement(&tree)?;
+    planned.verb = verb;
+    if !analysis.touched {
+        // The name meant something else: nothing of ours is in it.
+        planned.effects.merge(analysis.effects);
+        return Ok(());
+    }
+    let path = settings.search_path.iter().find(|schema| !schema.starts_with("pg_temp"));
+    if !analysis.uses.is_empty() && path.is_none_or(|first| first != "pg_catalog") {
+        return Err(analysis.refuse(Reason::SearchPath));
+    }
+    analysis.finish(planned, &columns, types)
+}

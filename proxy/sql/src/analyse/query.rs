@@ -1,0 +1,843 @@
+//! Queries: WITH, set operations, SELECT, VALUES, and the FROM clause.
+
+use std::rc::Rc;
+
+use sqlparser::ast::{
+    Cte, Distinct, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause,
+    NamedWindowExpr, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Statement, TableAlias,
+    TableFactor, TableWithJoins, Values,
+};
+
+use super::Analysis;
+use super::kind::{Kind, Meet};
+use super::scope::{Col, Ctes, Scope, Source, Star, fold, parts, relation_columns};
+use crate::refusal::Refusal;
+
+impl Analysis<'_> {
+    /// A query's output columns.
+    pub(super) fn query(
+        &mut self,
+        query: &Query,
+        outer: Option<&Scope<'_>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        let Query {
+            with,
+            body,
+            order_by,
+            limit_clause,
+            fetch,
+            locks: _,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators,
+        } = query;
+        if for_clause.is_some()
+            || settings.is_some()
+            || format_clause.is_some()
+            || !pipe_operators.is_empty()
+        {
+            return Err(self.unparsed("a clause that is not PostgreSQL's"));
+        }
+        let mut entries: Vec<(String, Rc<[Col]>)> = Vec::new();
+        if let Some(with) = with {
+            for cte in &with.cte_tables {
+                let columns = self.cte(cte, with.recursive, outer, &entries, ctes)?;
+                entries.push((fold(&cte.alias.name), columns));
+            }
+        }
+        let inner = Ctes { entries: &entries, outer: Some(ctes) };
+        let nothing = Scope::inside(outer);
+        let columns = match &**body {
+            SetExpr::Select(select) => self.select(select, order_by.as_ref(), outer, &inner)?,
+            other => {
+                let columns = self.set_expr(other, outer, &inner)?;
+                if let Some(order_by) = order_by {
+                    self.order_by(order_by, &columns, &nothing, &inner)?;
+                }
+                columns
+            }
+        };
+        match limit_clause {
+            None => {}
+            Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
+                for expr in limit.iter().chain(offset.iter().map(|o| &o.value)).chain(limit_by) {
+                    self.plain_expr(expr, &nothing, &inner, "LIMIT")?;
+                }
+            }
+            Some(LimitClause::OffsetCommaLimit { .. }) => {
+                return Err(self.unparsed("LIMIT with a comma"));
+            }
+        }
+        if let Some(quantity) = fetch.as_ref().and_then(|fetch| fetch.quantity.as_ref()) {
+            self.plain_expr(quantity, &nothing, &inner, "FETCH")?;
+        }
+        Ok(columns)
+    }
+
+    fn cte(
+        &mut self,
+        cte: &Cte,
+        recursive: bool,
+        outer: Option<&Scope<'_>>,
+        entries: &[(String, Rc<[Col]>)],
+        ctes: &Ctes<'_>,
+    ) -> Result<Rc<[Col]>, Refusal> {
+        if cte.from.is_some() {
+            return Err(self.unparsed("a CTE with FROM"));
+        }
+        let name = fold(&cte.alias.name);
+        let so_far = Ctes { entries, outer: Some(ctes) };
+        if !recursive {
+            let columns = self.query(&cte.query, outer, &so_far)?;
+            return Ok(self.rename(columns, &cte.alias)?.into());
+        }
+        // WITH RECURSIVE: the first term decides the kinds, and the second sees them.
+        let Query { body, order_by: None, limit_clause: None, fetch: None, with: None, .. } =
+            &*cte.query
+        else {
+            return self.recursive_simple(cte, outer, entries, ctes);
+        };
+        let SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } = &**body
+        else {
+            return self.recursive_simple(cte, outer, entries, ctes);
+        };
+        let first = self.set_expr(left, outer, &so_far)?;
+        let first = self.rename(first, &cte.alias)?;
+        let mut with_self = entries.to_vec();
+        with_self.push((name, first.clone().into()));
+        let inside = Ctes { entries: &with_self, outer: Some(ctes) };
+        let second = self.set_expr(right, outer, &inside)?;
+        let all = *set_quantifier == SetQuantifier::All;
+        Ok(self.set_operation(first, &second, all, "UNION")?.into())
+    }
+
+    /// A CTE under WITH RECURSIVE that does not refer to itself.
+    fn recursive_simple(
+        &mut self,
+        cte: &Cte,
+        outer: Option<&Scope<'_>>,
+        entries: &[(String, Rc<[Col]>)],
+        ctes: &Ctes<'_>,
+    ) -> Result<Rc<[Col]>, Refusal> {
+        let columns = self.query(&cte.query, outer, &Ctes { entries, outer: Some(ctes) })?;
+        Ok(self.rename(columns, &cte.alias)?.into())
+    }
+
+    /// Applies `alias (a, b)`, which may name fewer columns than there are.
+    fn rename(&self, mut columns: Vec<Col>, alias: &TableAlias) -> Result<Vec<Col>, Refusal> {
+        if alias.at.is_some() || alias.columns.len() > columns.len() {
+            return Err(self.unparsed("an alias with more columns than there are"));
+        }
+        for (column, renamed) in columns.iter_mut().zip(&alias.columns) {
+            column.name = Rc::from(fold(&renamed.name));
+        }
+        Ok(columns)
+    }
+
+    fn set_expr(
+        &mut self,
+        body: &SetExpr,
+        outer: Option<&Scope<'_>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        match body {
+            SetExpr::Select(select) => self.select(select, None, outer, ctes),
+            SetExpr::Query(query) => self.query(query, outer, ctes),
+            SetExpr::SetOperation { left, op, set_quantifier, right } => {
+                // A chain of unions leans to the left, as deep as it is long.
+                let mut chain = vec![(op, set_quantifier, &**right)];
+                let mut first = &**left;
+                while let SetExpr::SetOperation { left, op, set_quantifier, right } = first {
+                    chain.push((op, set_quantifier, right));
+                    first = left;
+                }
+                let mut columns = self.set_expr(first, outer, ctes)?;
+                while let Some((op, quantifier, right)) = chain.pop() {
+                    let what = match op {
+                        SetOperator::Union => "UNION",
+                        SetOperator::Except => "EXCEPT",
+                        SetOperator::Intersect => "INTERSECT",
+                        SetOperator::Minus => return Err(self.unparsed("MINUS")),
+                    };
+                    let all = match quantifier {
+                        SetQuantifier::All => *op == SetOperator::Union,
+                        SetQuantifier::None | SetQuantifier::Distinct => false,
+                        SetQuantifier::ByName
+                        | SetQuantifier::AllByName
+                        | SetQuantifier::DistinctByName => return Err(self.unparsed("BY NAME")),
+                    };
+                    let next = self.set_expr(right, outer, ctes)?;
+                    columns = self.set_operation(columns, &next, all, what)?;
+                }
+                Ok(columns)
+            }
+            SetExpr::Values(values) => self.values(values, outer, ctes),
+            SetExpr::Insert(statement)
+            | SetExpr::Update(statement)
+            | SetExpr::Delete(statement)
+            | SetExpr::Merge(statement) => self.write_in_query(statement, ctes),
+            SetExpr::Table(table) => {
+                let idents: Vec<Ident> =
+                    table.schema_name.iter().chain(&table.table_name).cloned().collect();
+                self.named_table(&idents.into(), ctes).map(|(columns, _)| columns)
+            }
+        }
+    }
+
+    fn write_in_query(
+        &mut self,
+        statement: &Statement,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        match statement {
+            Statement::Insert(insert) => self.insert(insert, ctes),
+            Statement::Update(update) => self.update(update, ctes),
+            Statement::Delete(delete) => self.delete(delete, ctes),
+            _ => Err(self.unsupported_write("MERGE")),
+        }
+    }
+
+    fn set_operation(
+        &mut self,
+        left: Vec<Col>,
+        right: &[Col],
+        all: bool,
+        what: &str,
+    ) -> Result<Vec<Col>, Refusal> {
+        if left.len() != right.len() {
+            return Err(self.unparsed("a set operation over different numbers of columns"));
+        }
+        let mut columns = Vec::with_capacity(left.len());
+        for (left, right) in left.into_iter().zip(right) {
+            let kind = self.carry(&[left.kind, right.kind], what)?;
+            if !all {
+                self.group(kind, what)?;
+            }
+            columns.push(Col { name: left.name, kind });
+        }
+        Ok(columns)
+    }
+
+    fn values(
+        &mut self,
+        values: &Values,
+        outer: Option<&Scope<'_>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        let nothing = Scope::inside(outer);
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        let mut cells: Vec<Vec<Kind>> = vec![Vec::with_capacity(values.rows.len()); width];
+        for row in &values.rows {
+            if row.content.len() != width {
+                return Err(self.unparsed("VALUES lists of different lengths"));
+            }
+            for (column, expr) in cells.iter_mut().zip(&row.content) {
+                column.push(self.infer(expr, &nothing, ctes)?);
+            }
+        }
+        let mut columns = Vec::with_capacity(width);
+        for (index, kinds) in cells.iter().enumerate() {
+            let kind = self.carry(kinds, "VALUES")?;
+            columns.push(Col { name: format!("column{}", index + 1).into(), kind });
+        }
+        Ok(columns)
+    }
+
+    fn select(
+        &mut self,
+        select: &Select,
+        order_by: Option<&OrderBy>,
+        outer: Option<&Scope<'_>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        let Select {
+            select_token: _,
+            optimizer_hints: _,
+            distinct,
+            select_modifiers,
+            top,
+            top_before_distinct: _,
+            projection,
+            exclude,
+            into,
+            from,
+            lateral_views,
+            prewhere,
+            selection,
+            connect_by,
+            group_by,
+            cluster_by,
+            distribute_by,
+            sort_by,
+            having,
+            named_window,
+            qualify,
+            window_before_qualify: _,
+            value_table_mode,
+            flavor: _,
+        } = select;
+        if select_modifiers.is_some()
+            || top.is_some()
+            || exclude.is_some()
+            || !lateral_views.is_empty()
+            || prewhere.is_some()
+            || !connect_by.is_empty()
+            || !cluster_by.is_empty()
+            || !distribute_by.is_empty()
+            || !sort_by.is_empty()
+            || qualify.is_some()
+            || value_table_mode.is_some()
+        {
+            return Err(self.unparsed("a clause that is not PostgreSQL's"));
+        }
+        let scope = self.from(from, outer, ctes)?;
+        if let Some(condition) = selection {
+            self.plain_expr(condition, &scope, ctes, "WHERE")?;
+        }
+        let columns = self.projection(projection, &scope, ctes)?;
+        self.group_by(group_by, &columns, &scope, ctes)?;
+        if let Some(condition) = having {
+            self.plain_expr(condition, &scope, ctes, "HAVING")?;
+        }
+        for window in named_window {
+            match &window.1 {
+                NamedWindowExpr::NamedWindow(_) => {}
+                NamedWindowExpr::WindowSpec(spec) => self.window(spec, &scope, ctes)?,
+            }
+        }
+        match distinct {
+            None | Some(Distinct::All) => {}
+            Some(Distinct::Distinct) => {
+                for column in &columns {
+                    self.group(column.kind, "DISTINCT")?;
+                }
+            }
+            Some(Distinct::On(exprs)) => {
+                for expr in exprs {
+                    let kind = self.output_reference(expr, &columns, &scope, ctes)?;
+                    self.group(kind, "DISTINCT ON")?;
+                }
+            }
+        }
+        if let Some(order_by) = order_by {
+            self.order_by(order_by, &columns, &scope, ctes)?;
+        }
+        if into.is_some() {
+            for column in &columns {
+                self.assign(column.kind, None, "the new table")?;
+            }
+            self.effects.catalog = true;
+        }
+        Ok(columns)
+    }
+
+    fn group_by(
+        &mut self,
+        group_by: &GroupByExpr,
+        columns: &[Col],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        let GroupByExpr::Expressions(exprs, modifiers) = group_by else {
+            return Err(self.unparsed("GROUP BY ALL"));
+        };
+        if !modifiers.is_empty() {
+            return Err(self.unparsed("a GROUP BY modifier"));
+        }
+        for expr in exprs {
+            self.group_item(expr, columns, scope, ctes)?;
+        }
+        Ok(())
+    }
+
+    fn group_item(
+        &mut self,
+        expr: &Expr,
+        columns: &[Col],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        if let Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) = expr {
+            for expr in sets.iter().flatten() {
+                self.group_item(expr, columns, scope, ctes)?;
+            }
+            return Ok(());
+        }
+        if let Expr::Tuple(items) = expr {
+            for expr in items {
+                self.group_item(expr, columns, scope, ctes)?;
+            }
+            return Ok(());
+        }
+        // GROUP BY looks for input columns first, then for output names and positions.
+        let kind = if let Some(column) = position(expr, columns) {
+            column.kind
+        } else if let Expr::Identifier(ident) = expr {
+            match scope.column(ident) {
+                Ok(kind) => kind,
+                Err(refusal) => match named(ident, columns) {
+                    Some(column) => column.kind,
+                    None => return Err(refusal),
+                },
+            }
+        } else {
+            self.infer(expr, scope, ctes)?
+        };
+        self.group(kind, "GROUP BY")
+    }
+
+    /// An ORDER BY or DISTINCT ON item: an output column's name or position before anything else.
+    fn output_reference(
+        &mut self,
+        expr: &Expr,
+        columns: &[Col],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        if let Some(column) = position(expr, columns) {
+            return Ok(column.kind);
+        }
+        if let Expr::Identifier(ident) = expr
+            && let Some(column) = named(ident, columns)
+        {
+            return Ok(column.kind);
+        }
+        self.infer(expr, scope, ctes)
+    }
+
+    fn order_by(
+        &mut self,
+        order_by: &OrderBy,
+        columns: &[Col],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        let OrderBy { kind: OrderByKind::Expressions(exprs), interpolate: None } = order_by else {
+            return Err(self.unparsed("ORDER BY ALL"));
+        };
+        for OrderByExpr { expr, options: _, with_fill } in exprs {
+            if with_fill.is_some() {
+                return Err(self.unparsed("WITH FILL"));
+            }
+            let kind = self.output_reference(expr, columns, scope, ctes)?;
+            self.plain(kind, "ORDER BY")?;
+        }
+        Ok(())
+    }
+
+    /// ORDER BY inside a window or an aggregate: input expressions only.
+    pub(super) fn order_inside(
+        &mut self,
+        exprs: &[OrderByExpr],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        for item in exprs {
+            self.plain_expr(&item.expr, scope, ctes, "ORDER BY")?;
+        }
+        Ok(())
+    }
+
+    /// A select list, or RETURNING.
+    pub(super) fn projection(
+        &mut self,
+        items: &[SelectItem],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        let mut columns = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                SelectItem::UnnamedExpr(expr) => {
+                    let kind = self.infer(expr, scope, ctes)?;
+                    columns.push(Col { name: output_name(expr).into(), kind });
+                }
+                SelectItem::ExprWithAlias { expr, alias } => {
+                    let kind = self.infer(expr, scope, ctes)?;
+                    columns.push(Col { name: fold(alias).into(), kind });
+                }
+                SelectItem::ExprWithAliases { .. } => {
+                    return Err(self.unparsed("several aliases for one column"));
+                }
+                SelectItem::QualifiedWildcard(
+                    SelectItemQualifiedWildcardKind::ObjectName(name),
+                    options,
+                ) => {
+                    self.no_wildcard_options(options)?;
+                    let qualifier =
+                        parts(name).ok_or_else(|| self.unparsed("a name with a function"))?;
+                    let at = name.0.first().and_then(|p| p.as_ident());
+                    let at = at.and_then(|i| crate::parse::start_of(i.span));
+                    let source = scope.item(&qualifier, at)?.clone();
+                    self.open_star(&source);
+                    columns.extend(source.columns);
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _) => {
+                    return Err(self.unparsed("the columns of an expression"));
+                }
+                SelectItem::Wildcard(options) => {
+                    self.no_wildcard_options(options)?;
+                    for source in &scope.sources {
+                        self.open_star(source);
+                    }
+                    columns.extend(scope.star.iter().map(|star| star.column.clone()));
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    /// `*` over columns that are not known: positions behind it are not known, either.
+    fn open_star(&mut self, source: &Source) {
+        if source.open && self.open_star.is_none() {
+            self.open_star = Some(source.alias.clone());
+        }
+    }
+
+    fn no_wildcard_options(
+        &self,
+        options: &sqlparser::ast::WildcardAdditionalOptions,
+    ) -> Result<(), Refusal> {
+        let sqlparser::ast::WildcardAdditionalOptions {
+            wildcard_token: _,
+            opt_ilike: None,
+            opt_exclude: None,
+            opt_except: None,
+            opt_replace: None,
+            opt_rename: None,
+            opt_alias: None,
+        } = options
+        else {
+            return Err(self.unparsed("an option of * that is not PostgreSQL's"));
+        };
+        Ok(())
+    }
+
+    /// A FROM clause.
+    pub(super) fn from<'o>(
+        &mut self,
+        from: &[TableWithJoins],
+        outer: Option<&'o Scope<'o>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Scope<'o>, Refusal> {
+        let mut scope = Scope::inside(outer);
+        for tree in from {
+            let joined = self.joined(tree, &scope, outer, ctes)?;
+            merge(&mut scope, joined);
+        }
+        Ok(scope)
+    }
+
+    /// One FROM item with its joins. `before` are the items to its left, for LATERAL.
+    pub(super) fn joined<'o>(
+        &mut self,
+        tree: &TableWithJoins,
+        before: &Scope<'_>,
+        outer: Option<&'o Scope<'o>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Scope<'o>, Refusal> {
+        let mut scope = self.factor(&tree.relation, before, outer, ctes)?;
+        for Join { relation, global, join_operator } in &tree.joins {
+            if *global {
+                return Err(self.unparsed("GLOBAL JOIN"));
+            }
+            let right = {
+                let mut sees = before.clone();
+                merge(&mut sees, scope.clone());
+                self.factor(relation, &sees, outer, ctes)?
+            };
+            let constraint = match join_operator {
+                JoinOperator::Join(constraint)
+                | JoinOperator::Inner(constraint)
+                | JoinOperator::Left(constraint)
+                | JoinOperator::LeftOuter(constraint)
+                | JoinOperator::Right(constraint)
+                | JoinOperator::RightOuter(constraint)
+                | JoinOperator::FullOuter(constraint)
+                | JoinOperator::CrossJoin(constraint) => constraint,
+                JoinOperator::Semi(_)
+                | JoinOperator::LeftSemi(_)
+                | JoinOperator::RightSemi(_)
+                | JoinOperator::Anti(_)
+                | JoinOperator::LeftAnti(_)
+                | JoinOperator::RightAnti(_)
+                | JoinOperator::CrossApply
+                | JoinOperator::OuterApply
+                | JoinOperator::AsOf { .. }
+                | JoinOperator::StraightJoin(_)
+                | JoinOperator::ArrayJoin
+                | JoinOperator::LeftArrayJoin
+                | JoinOperator::InnerArrayJoin => {
+                    return Err(self.unparsed("a join that is not PostgreSQL's"));
+                }
+            };
+            match constraint {
+                JoinConstraint::None => merge(&mut scope, right),
+                JoinConstraint::On(condition) => {
+                    merge(&mut scope, right);
+                    let mut sees = before.clone();
+                    merge(&mut sees, scope.clone());
+                    sees.outer = outer;
+                    self.plain_expr(condition, &sees, ctes, "JOIN")?;
+                }
+                JoinConstraint::Using(names) => {
+                    let names = names
+                        .iter()
+                        .map(|name| parts(name).filter(|p| p.len() == 1).map(|mut p| p.remove(0)))
+                        .collect::<Option<Vec<String>>>()
+                        .ok_or_else(|| self.unparsed("a qualified name in USING"))?;
+                    self.using(&mut scope, right, &names)?;
+                }
+                JoinConstraint::Natural => {
+                    if scope.sources.iter().chain(&right.sources).any(|s| s.open) {
+                        return Err(self.unparsed("NATURAL JOIN over columns that are not known"));
+                    }
+                    let names: Vec<String> = scope
+                        .star
+                        .iter()
+                        .filter(|l| right.star.iter().any(|r| r.column.name == l.column.name))
+                        .map(|l| l.column.name.to_string())
+                        .collect();
+                    self.using(&mut scope, right, &names)?;
+                }
+                JoinConstraint::UsingAlias(..) => {
+                    return Err(self.unparsed("an alias of USING"));
+                }
+            }
+        }
+        Ok(scope)
+    }
+
+    /// USING: the named columns stand once, in front ("Joined Tables").
+    fn using<'o>(
+        &mut self,
+        left: &mut Scope<'o>,
+        mut right: Scope<'o>,
+        names: &[String],
+    ) -> Result<(), Refusal> {
+        let mut merged = Vec::with_capacity(names.len());
+        for name in names {
+            let take = |star: &mut Vec<Star>| {
+                let index = star.iter().position(|s| *s.column.name == **name)?;
+                Some(star.remove(index).column)
+            };
+            let (Some(a), Some(b)) = (take(&mut left.star), take(&mut right.star)) else {
+                return Err(self.unparsed("a column in USING that is not in both tables"));
+            };
+            self.compare(a.kind, b.kind, "JOIN ... USING", Meet::operator)?;
+            let kind = self.carry(&[a.kind, b.kind], "JOIN ... USING")?;
+            merged.push(Star { column: Col { name: a.name, kind }, source: None });
+        }
+        let rest = std::mem::take(&mut left.star);
+        left.star = merged;
+        left.star.extend(rest);
+        merge(left, right);
+        Ok(())
+    }
+
+    fn factor<'o>(
+        &mut self,
+        factor: &TableFactor,
+        before: &Scope<'_>,
+        outer: Option<&'o Scope<'o>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Scope<'o>, Refusal> {
+        let mut scope = Scope::inside(outer);
+        match factor {
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version: None,
+                with_ordinality: false,
+                partitions,
+                json_path: None,
+                sample,
+                index_directives,
+                inheritance: _,
+            } if with_hints.is_empty() && partitions.is_empty() && index_directives.is_empty() => {
+                if sample.is_some() {
+                    return Err(self.unparsed("TABLESAMPLE"));
+                }
+                let (columns, schema) = self.named_table(name, ctes)?;
+                let last = parts(name).and_then(|mut p| p.pop()).unwrap_or_default();
+                scope.push(self.source(alias.as_ref(), last, schema, columns, false)?);
+            }
+            TableFactor::Table { name, alias, args: Some(args), with_ordinality: _, .. } => {
+                if args.settings.is_some() {
+                    return Err(self.unparsed("SETTINGS"));
+                }
+                let sees = lateral(before, outer);
+                self.table_function(name, &args.args, &sees, ctes)?;
+                scope.push(self.function_source(name, alias.as_ref())?);
+            }
+            TableFactor::Table { .. } => {
+                return Err(self.unparsed("a table with options that are not PostgreSQL's"));
+            }
+            TableFactor::Function { lateral: _, name, args, with_ordinality: _, alias } => {
+                let sees = lateral(before, outer);
+                self.table_function(name, args, &sees, ctes)?;
+                scope.push(self.function_source(name, alias.as_ref())?);
+            }
+            TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_offset: false,
+                with_offset_alias: None,
+                with_ordinality: _,
+            } => {
+                let sees = lateral(before, outer);
+                for expr in array_exprs {
+                    self.plain_expr(expr, &sees, ctes, "unnest")?;
+                }
+                let mut source =
+                    self.source(alias.as_ref(), "unnest".into(), None, Vec::new(), true)?;
+                source.open = true;
+                scope.push(source);
+            }
+            TableFactor::Derived { lateral: is_lateral, subquery, alias, sample: None } => {
+                let columns = if *is_lateral {
+                    let sees = lateral(before, outer);
+                    self.query(subquery, Some(&sees), ctes)?
+                } else {
+                    self.query(subquery, outer, ctes)?
+                };
+                scope.push(self.source(alias.as_ref(), String::new(), None, columns, false)?);
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                scope = self.joined(table_with_joins, before, outer, ctes)?;
+                if let Some(alias) = alias {
+                    let columns = scope.star.into_iter().map(|star| star.column).collect();
+                    scope.star = Vec::new();
+                    scope.sources = Vec::new();
+                    scope.push(self.source(Some(alias), String::new(), None, columns, false)?);
+                }
+            }
+            TableFactor::Derived { .. }
+            | TableFactor::UNNEST { .. }
+            | TableFactor::TableFunction { .. }
+            | TableFactor::JsonTable { .. }
+            | TableFactor::OpenJsonTable { .. }
+            | TableFactor::Pivot { .. }
+            | TableFactor::Unpivot { .. }
+            | TableFactor::UnpivotExpr { .. }
+            | TableFactor::MatchRecognize { .. }
+            | TableFactor::XmlTable { .. }
+            | TableFactor::SemanticView { .. } => {
+                return Err(self.unparsed("a kind of FROM item"));
+            }
+        }
+        Ok(scope)
+    }
+
+    /// A CTE or a relation, by name; with its schema when it is a relation.
+    fn named_table(
+        &mut self,
+        name: &sqlparser::ast::ObjectName,
+        ctes: &Ctes<'_>,
+    ) -> Result<(Vec<Col>, Option<String>), Refusal> {
+        if let Some([single]) = parts(name).as_deref()
+            && let Some(columns) = ctes.find(single)
+        {
+            return Ok((columns.to_vec(), None));
+        }
+        let relation = self.relation(name)?;
+        Ok((relation_columns(relation), Some(relation.schema.clone())))
+    }
+
+    fn source(
+        &self,
+        alias: Option<&TableAlias>,
+        name: String,
+        schema: Option<String>,
+        columns: Vec<Col>,
+        open: bool,
+    ) -> Result<Source, Refusal> {
+        Ok(match alias {
+            None => Source { alias: name, schema, columns, open },
+            Some(alias) if open => {
+                Source { alias: fold(&alias.name), schema: None, columns: Vec::new(), open }
+            }
+            Some(alias) => Source {
+                alias: fold(&alias.name),
+                schema: None,
+                columns: self.rename(columns, alias)?,
+                open,
+            },
+        })
+    }
+
+    fn function_source(
+        &self,
+        name: &sqlparser::ast::ObjectName,
+        alias: Option<&TableAlias>,
+    ) -> Result<Source, Refusal> {
+        let last = parts(name).and_then(|mut p| p.pop()).unwrap_or_default();
+        self.source(alias, last, None, Vec::new(), true)
+    }
+}
+
+/// What a LATERAL item sees: the items to its left, then the level around.
+fn lateral<'o>(before: &Scope<'_>, outer: Option<&'o Scope<'o>>) -> Scope<'o> {
+    Scope { sources: before.sources.clone(), star: before.star.clone(), outer }
+}
+
+/// Puts the items of one scope behind those of another.
+pub(super) fn merge(scope: &mut Scope<'_>, more: Scope<'_>) {
+    let base = scope.sources.len();
+    scope.sources.extend(more.sources);
+    scope.star.extend(
+        more.star
+            .into_iter()
+            .map(|star| Star { source: star.source.map(|index| index + base), ..star }),
+    );
+}
+
+/// `ORDER BY 2`
+fn position<'c>(expr: &Expr, columns: &'c [Col]) -> Option<&'c Col> {
+    let Expr::Value(value) = expr else { return None };
+    let sqlparser::ast::Value::Number(digits, _) = &value.value else { return None };
+    columns.get(digits.parse::<usize>().ok()?.checked_sub(1)?)
+}
+
+fn named<'c>(ident: &Ident, columns: &'c [Col]) -> Option<&'c Col> {
+    let name = fold(ident);
+    columns.iter().find(|column| *column.name == *name)
+}
+
+/// The name that the server gives an output column (`FigureColname` in `parse_target.c`), for
+/// references to it from outside.
+fn output_name(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(ident) => fold(ident),
+        Expr::CompoundIdentifier(idents) => idents.last().map(fold).unwrap_or_default(),
+        Expr::Nested(inner) => output_name(inner),
+        Expr::Function(function) => {
+            parts(&function.name).and_then(|mut p| p.pop()).unwrap_or_default()
+        }
+        Expr::Cast { expr, data_type, .. } => {
+            let inner = output_name(expr);
+            if inner == "?column?" { data_type.to_string().to_ascii_lowercase() } else { inner }
+        }
+        Expr::Case { else_result: Some(otherwise), .. } => match output_name(otherwise) {
+            name if name == "?column?" => "case".into(),
+            name => name,
+        },
+        Expr::Case { .. } => "case".into(),
+        Expr::Exists { .. } => "exists".into(),
+        Expr::Array(_) => "array".into(),
+        Expr::Subquery(query) => match &*query.body {
+            SetExpr::Select(select) => match select.projection.first() {
+                Some(SelectItem::UnnamedExpr(expr)) => output_name(expr),
+                Some(SelectItem::ExprWithAlias { alias, .. }) => fold(alias),
+                _ => "?column?".into(),
+            },
+            _ => "?column?".into(),
+        },
+        _ => "?column?".into(),
+    }
+}

@@ -1,0 +1,379 @@
+//! INSERT, UPDATE and DELETE: what is stored where, and RETURNING.
+
+use sqlparser::ast::{
+    Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Insert, ObjectName,
+    OnConflict, OnConflictAction, OnInsert, Query, SetExpr, TableFactor, TableObject,
+    TableWithJoins, Update, UpdateTableFromKind,
+};
+
+use super::Analysis;
+use super::kind::{Kind, Sealed};
+use super::scope::{Col, Ctes, Scope, Source, fold, parts, relation_columns};
+use crate::catalog::{Column, Relation};
+use crate::refusal::{Reason, Refusal};
+
+impl<'c> Analysis<'c> {
+    /// INSERT; the columns of RETURNING.
+    pub(super) fn insert(&mut self, insert: &Insert, ctes: &Ctes<'_>) -> Result<Vec<Col>, Refusal> {
+        let Insert {
+            insert_token: _,
+            optimizer_hints: _,
+            or: None,
+            ignore: false,
+            into: _,
+            table: TableObject::TableName(name),
+            table_alias,
+            columns,
+            by_name: false,
+            overwrite: false,
+            source,
+            assignments,
+            partitioned: None,
+            after_columns,
+            overriding: _,
+            has_table_keyword: false,
+            on,
+            returning,
+            output: None,
+            replace_into: false,
+            priority: None,
+            insert_alias: None,
+            settings: None,
+            format_clause: None,
+            multi_table_insert_type: None,
+            multi_table_into_clauses,
+            multi_table_when_clauses,
+            multi_table_else_clause: None,
+        } = insert
+        else {
+            return Err(self.unparsed("an INSERT that is not PostgreSQL's"));
+        };
+        if !assignments.is_empty()
+            || !after_columns.is_empty()
+            || !multi_table_into_clauses.is_empty()
+            || !multi_table_when_clauses.is_empty()
+        {
+            return Err(self.unparsed("an INSERT that is not PostgreSQL's"));
+        }
+        let relation = self.target(name)?;
+        let targets: Vec<&Column> = if columns.is_empty() {
+            relation.columns.iter().collect()
+        } else {
+            columns
+                .iter()
+                .map(|name| self.target_column(relation, name))
+                .collect::<Result<_, _>>()?
+        };
+        if let Some(source) = source {
+            self.insert_source(relation, &targets, source, ctes)?;
+        }
+        let alias =
+            table_alias.as_ref().map_or_else(|| relation.name.clone(), |alias| fold(&alias.alias));
+        let mut scope = Scope::default();
+        scope.push(target_source(relation, alias, table_alias.is_none()));
+        if let Some(on) = on {
+            // The enum may grow; only this variant is PostgreSQL's.
+            let OnInsert::OnConflict(conflict) = on else {
+                return Err(self.unparsed("ON DUPLICATE KEY"));
+            };
+            self.on_conflict(relation, conflict, &scope, ctes)?;
+        }
+        self.returning(returning.as_deref(), &scope, ctes)
+    }
+
+    /// ON CONFLICT; unqualified names are ambiguous between the target and `excluded`.
+    fn on_conflict(
+        &mut self,
+        relation: &'c Relation,
+        conflict: &OnConflict,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        match &conflict.conflict_target {
+            None | Some(ConflictTarget::OnConstraint(_)) => {}
+            Some(ConflictTarget::Columns { columns, predicate }) => {
+                for column in columns {
+                    let kind = scope.column(column)?;
+                    self.group(kind, "ON CONFLICT")?;
+                }
+                if let Some(predicate) = predicate {
+                    self.plain_expr(predicate, scope, ctes, "ON CONFLICT")?;
+                }
+            }
+        }
+        match &conflict.action {
+            OnConflictAction::DoNothing => Ok(()),
+            OnConflictAction::DoUpdate(update) => {
+                let mut sees = scope.clone();
+                sees.push(target_source(relation, "excluded".into(), false));
+                self.assignments(relation, &update.assignments, &sees, ctes)?;
+                match &update.selection {
+                    None => Ok(()),
+                    Some(condition) => self.plain_expr(condition, &sees, ctes, "WHERE"),
+                }
+            }
+        }
+    }
+
+    /// The relation that is written.
+    fn target(&mut self, name: &ObjectName) -> Result<&'c Relation, Refusal> {
+        let catalog = self.catalog;
+        let oid = self.relation(name)?.oid;
+        // Found a moment ago.
+        let Some(relation) = catalog.relations.get(&oid) else {
+            return Err(Reason::UndefinedTable(name.to_string()).at(None));
+        };
+        self.touch(relation, true)?;
+        self.writes = true;
+        Ok(relation)
+    }
+
+    fn target_column<'r>(
+        &self,
+        relation: &'r Relation,
+        name: &ObjectName,
+    ) -> Result<&'r Column, Refusal> {
+        let parts = parts(name).unwrap_or_default();
+        let at =
+            name.0.first().and_then(|p| p.as_ident()).and_then(|i| crate::parse::start_of(i.span));
+        let [column] = parts.as_slice() else {
+            return Err(self.unparsed("a field or subscript of a target column"));
+        };
+        relation.columns.iter().find(|c| c.name == *column).ok_or_else(|| Refusal {
+            message: format!(
+                "column \"{column}\" of relation \"{}\" does not exist",
+                relation.name
+            ),
+            ..Reason::UndefinedColumn { name: column.clone(), relation: None }.at(at)
+        })
+    }
+
+    fn insert_source(
+        &mut self,
+        relation: &Relation,
+        targets: &[&Column],
+        source: &Query,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        // VALUES directly under INSERT takes DEFAULT and each row by itself.
+        if let Query { with: None, body, order_by: None, limit_clause: None, .. } = source
+            && let SetExpr::Values(values) = &**body
+        {
+            let nothing = Scope::default();
+            for row in &values.rows {
+                if row.content.len() > targets.len() {
+                    return Err(more_values());
+                }
+                for (target, expr) in targets.iter().zip(&row.content) {
+                    let kind = self.infer(expr, &nothing, ctes)?;
+                    self.store(relation, target, kind, is_default(expr))?;
+                }
+            }
+            return Ok(());
+        }
+        let columns = self.query(source, None, ctes)?;
+        if let Some(open) = self.open_star.take() {
+            return Err(self.refuse(Reason::UnknownColumns(open)));
+        }
+        if columns.len() > targets.len() {
+            return Err(more_values());
+        }
+        for (target, column) in targets.iter().zip(columns) {
+            self.store(relation, target, column.kind, false)?;
+        }
+        Ok(())
+    }
+
+    fn store(
+        &mut self,
+        relation: &Relation,
+        target: &Column,
+        kind: Kind,
+        default: bool,
+    ) -> Result<(), Refusal> {
+        let name = format!("{}.{}", relation.name, target.name);
+        if target.copy && !default {
+            return Err(self.refuse(Reason::ProfileCopy(name)));
+        }
+        let sealed = target.sealed.map(|s| Sealed { column: s.column, logical: s.logical });
+        self.assign(kind, sealed, &name)
+    }
+
+    fn assignments(
+        &mut self,
+        relation: &Relation,
+        assignments: &[Assignment],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        for Assignment { target, value } in assignments {
+            match target {
+                AssignmentTarget::ColumnName(name) => {
+                    let column = self.target_column(relation, name)?;
+                    let kind = self.infer(value, scope, ctes)?;
+                    self.store(relation, column, kind, is_default(value))?;
+                }
+                AssignmentTarget::Tuple(names) => {
+                    let columns: Vec<&Column> = names
+                        .iter()
+                        .map(|name| self.target_column(relation, name))
+                        .collect::<Result<_, _>>()?;
+                    let values: Vec<(Kind, bool)> = match value {
+                        Expr::Tuple(items) => {
+                            let mut values = Vec::with_capacity(items.len());
+                            for item in items {
+                                values.push((self.infer(item, scope, ctes)?, is_default(item)));
+                            }
+                            values
+                        }
+                        Expr::Subquery(query) => self
+                            .query(query, Some(scope), ctes)?
+                            .into_iter()
+                            .map(|column| (column.kind, false))
+                            .collect(),
+                        single if columns.len() == 1 => {
+                            vec![(self.infer(single, scope, ctes)?, is_default(single))]
+                        }
+                        _ => return Err(self.unparsed("a row assignment")),
+                    };
+                    if values.len() != columns.len() {
+                        return Err(self.unparsed("a row assignment of another length"));
+                    }
+                    for (column, (kind, default)) in columns.into_iter().zip(values) {
+                        self.store(relation, column, kind, default)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// UPDATE; the columns of RETURNING.
+    pub(super) fn update(&mut self, update: &Update, ctes: &Ctes<'_>) -> Result<Vec<Col>, Refusal> {
+        let Update {
+            update_token: _,
+            optimizer_hints: _,
+            table,
+            on_cluster: None,
+            assignments,
+            from,
+            selection,
+            returning,
+            output: None,
+            or: None,
+            order_by,
+            limit: None,
+            settings: None,
+        } = update
+        else {
+            return Err(self.unparsed("an UPDATE that is not PostgreSQL's"));
+        };
+        let from = match from {
+            None => &[][..],
+            Some(UpdateTableFromKind::AfterSet(from)) => from,
+            Some(UpdateTableFromKind::BeforeSet(_)) => {
+                return Err(self.unparsed("an UPDATE that is not PostgreSQL's"));
+            }
+        };
+        if !order_by.is_empty() {
+            return Err(self.unparsed("UPDATE with ORDER BY"));
+        }
+        let (relation, scope) = self.written(table, from, ctes)?;
+        self.assignments(relation, assignments, &scope, ctes)?;
+        if let Some(condition) = selection {
+            self.plain_expr(condition, &scope, ctes, "WHERE")?;
+        }
+        self.returning(returning.as_deref(), &scope, ctes)
+    }
+
+    /// DELETE; the columns of RETURNING.
+    pub(super) fn delete(&mut self, delete: &Delete, ctes: &Ctes<'_>) -> Result<Vec<Col>, Refusal> {
+        let Delete {
+            delete_token: _,
+            optimizer_hints: _,
+            tables,
+            from: FromTable::WithFromKeyword(from),
+            on_cluster: None,
+            using,
+            selection,
+            returning,
+            output: None,
+            order_by,
+            limit: None,
+            settings: None,
+        } = delete
+        else {
+            return Err(self.unparsed("a DELETE that is not PostgreSQL's"));
+        };
+        let ([table], true, true) = (from.as_slice(), tables.is_empty(), order_by.is_empty())
+        else {
+            return Err(self.unparsed("a DELETE that is not PostgreSQL's"));
+        };
+        let (_, scope) = self.written(table, using.as_deref().unwrap_or_default(), ctes)?;
+        if let Some(condition) = selection {
+            self.plain_expr(condition, &scope, ctes, "WHERE")?;
+        }
+        self.returning(returning.as_deref(), &scope, ctes)
+    }
+
+    /// The written relation, and the scope of its statement: the target, then FROM or USING.
+    fn written(
+        &mut self,
+        table: &TableWithJoins,
+        from: &[TableWithJoins],
+        ctes: &Ctes<'_>,
+    ) -> Result<(&'c Relation, Scope<'static>), Refusal> {
+        let TableFactor::Table { name, alias, args: None, .. } = &table.relation else {
+            return Err(self.unparsed("a target that is not a table"));
+        };
+        if !table.joins.is_empty() || alias.as_ref().is_some_and(|a| !a.columns.is_empty()) {
+            return Err(self.unparsed("a target that is not a table"));
+        }
+        let relation = self.target(name)?;
+        let shown = alias.as_ref().map_or_else(|| relation.name.clone(), |alias| fold(&alias.name));
+        let mut scope = Scope::default();
+        scope.push(target_source(relation, shown, alias.is_none()));
+        for tree in from {
+            let joined = self.joined(tree, &scope.clone(), None, ctes)?;
+            super::query::merge(&mut scope, joined);
+        }
+        Ok((relation, scope))
+    }
+
+    fn returning(
+        &mut self,
+        items: Option<&[sqlparser::ast::SelectItem]>,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        match items {
+            None => Ok(Vec::new()),
+            Some(items) => self.projection(items, scope, ctes),
+        }
+    }
+}
+
+fn target_source(relation: &Relation, alias: String, named: bool) -> Source {
+    Source {
+        alias,
+        schema: named.then(|| relation.schema.clone()),
+        columns: relation_columns(relation),
+        open: false,
+    }
+}
+
+/// The keyword DEFAULT, which the parser reads as an identifier.
+fn is_default(expr: &Expr) -> bool {
+    matches!(expr, Expr::Identifier(ident)
+        if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
+}
+
+fn more_values() -> Refusal {
+    Refusal {
+        code: "42601",
+        message: "INSERT has more expressions than target columns".into(),
+        detail: None,
+        hint: None,
+        position: None,
+    }
+}

@@ -1,0 +1,126 @@
+//! From a statement's tokens to the parser's tree, with spans that are byte offsets.
+
+use sqlparser::ast::Statement;
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Location, Span, Token as Theirs, TokenWithSpan, Tokenizer};
+
+use crate::lex::{Token, TokenKind};
+use crate::refusal::{Reason, Refusal};
+
+/// How deep expressions and subqueries may be nested; deeper ones are refused, not parsed.
+const MAX_DEPTH: usize = 200;
+
+/// Parses one statement, whose tokens are given with ranges in the whole text.
+///
+/// Two lexers read the same bytes: every identifier, literal and parameter must begin at the same
+/// byte for both, else the tree may say something about other tokens than those that are edited.
+pub(crate) fn parse(text: &str, tokens: &[Token]) -> Result<Statement, Refusal> {
+    let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
+        return Err(Reason::Unparsed("it is empty".into()).at(None));
+    };
+    let base = first.range.start;
+    let piece = &text[base..last.range.end];
+    let dialect = PostgreSqlDialect {};
+    let mut theirs = Tokenizer::new(&dialect, piece)
+        .with_unescape(false)
+        .tokenize_with_location()
+        .map_err(|error| Reason::Unparsed(without_text(&error.message)).at(Some(base)))?;
+    relocate(piece, base, &mut theirs);
+    same_leaves(tokens, &theirs)?;
+    let mut parser =
+        Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(theirs);
+    let unparsed = |parser: &Parser<'_>, what: &str| {
+        let at = start_of(parser.peek_token().span).unwrap_or(last.range.end);
+        Reason::Unparsed(what.to_owned()).at(Some(at))
+    };
+    let statement = match parser.parse_statement() {
+        Ok(statement) => statement,
+        Err(sqlparser::parser::ParserError::RecursionLimitExceeded) => {
+            return Err(unparsed(&parser, "it is nested too deeply"));
+        }
+        Err(_) => return Err(unparsed(&parser, "syntax not understood near the marked position")),
+    };
+    if parser.peek_token().token != Theirs::EOF {
+        return Err(unparsed(&parser, "syntax not understood near the marked position"));
+    }
+    Ok(statement)
+}
+
+/// Error texts may quote the statement; ours may not.
+fn without_text(message: &str) -> String {
+    message.split([':', '\'', '"', '`']).next().unwrap_or_default().trim().to_owned()
+}
+
+/// The byte where a leaf begins. Spans hold `byte + 1` as their line; see [`relocate`].
+pub(crate) fn start_of(span: Span) -> Option<usize> {
+    usize::try_from(span.start.line).ok()?.checked_sub(1)
+}
+
+/// Replaces line and column, which count characters, by byte offsets into the whole text.
+fn relocate(piece: &str, base: usize, tokens: &mut [TokenWithSpan]) {
+    let mut position = (1u64, 1u64);
+    let mut bytes = piece.char_indices();
+    let mut at = 0;
+    let mut seek = |to: Location| {
+        while position < (to.line, to.column) {
+            let Some((index, character)) = bytes.next() else { break };
+            at = index + character.len_utf8();
+            position =
+                if character == '\n' { (position.0 + 1, 1) } else { (position.0, position.1 + 1) };
+        }
+        Location { line: (base + at) as u64 + 1, column: 1 }
+    };
+    for token in tokens {
+        token.span = Span { start: seek(token.span.start), end: seek(token.span.end) };
+    }
+}
+
+fn same_leaves(ours: &[Token], theirs: &[TokenWithSpan]) -> Result<(), Refusal> {
+    let disagree = |at: usize| Reason::Unparsed("a token is not understood".into()).at(Some(at));
+    let mut ours = ours
+        .iter()
+        .filter(|token| !matches!(token.kind, TokenKind::Punctuation | TokenKind::Operator));
+    for token in theirs {
+        let kind_fits = |kind: TokenKind| match &token.token {
+            Theirs::Word(word) if word.quote_style.is_some() => kind == TokenKind::QuotedWord,
+            Theirs::Word(_) => kind == TokenKind::Word,
+            Theirs::Number(..) => kind == TokenKind::Number,
+            Theirs::Placeholder(_) => kind == TokenKind::Param,
+            Theirs::SingleQuotedString(_) => kind == TokenKind::String,
+            Theirs::EscapedStringLiteral(_) => kind == TokenKind::EscapeString,
+            Theirs::UnicodeStringLiteral(_) => kind == TokenKind::UnicodeString,
+            Theirs::NationalStringLiteral(_) => kind == TokenKind::NationalString,
+            Theirs::DollarQuotedString(_) => kind == TokenKind::DollarString,
+            Theirs::SingleQuotedByteStringLiteral(_) | Theirs::HexStringLiteral(_) => {
+                kind == TokenKind::BitString
+            }
+            _ => false,
+        };
+        let is_leaf = matches!(
+            token.token,
+            Theirs::Word(_)
+                | Theirs::Number(..)
+                | Theirs::Placeholder(_)
+                | Theirs::SingleQuotedString(_)
+                | Theirs::EscapedStringLiteral(_)
+                | Theirs::UnicodeStringLiteral(_)
+                | Theirs::NationalStringLiteral(_)
+                | Theirs::DollarQuotedString(_)
+                | Theirs::SingleQuotedByteStringLiteral(_)
+                | Theirs::HexStringLiteral(_)
+        );
+        if !is_leaf {
+            continue;
+        }
+        let start = start_of(token.span).unwrap_or(0);
+        match ours.next() {
+            Some(own) if own.range.start == start && kind_fits(own.kind) => {}
+            _ => return Err(disagree(start)),
+        }
+    }
+    match ours.next() {
+        None => Ok(()),
+        Some(token) => Err(disagree(token.range.start)),
+    }
+}
