@@ -5,103 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect)]
 
-use pgveil_seal::Mode;
-use pgveil_sql::catalog::{Catalog, CatalogLoad, Settings};
+mod fixture;
+
+use fixture::{catalog, settings};
+use pgveil_sql::catalog::Catalog;
 use pgveil_sql::plan::{Output, Purpose, Script};
-use pgveil_sql::protection::{ColumnProtection, Declaration, TableProtection};
 use pgveil_sql::{analyse, render};
-
-fn settings() -> Settings {
-    Settings {
-        search_path: vec!["pg_catalog".into(), "public".into()],
-        role: "app".into(),
-        standard_conforming_strings: true,
-        client_encoding: "UTF8".into(),
-        server_encoding: "UTF8".into(),
-    }
-}
-
-/// `users(id, email, first_name, note)` with email deterministic and first_name randomized,
-/// `subscribers(id, email)` of the same domain, `orders(id, user_id, total)`, two views.
-fn catalog() -> Catalog {
-    let mut load = CatalogLoad::default();
-    let mut row = |query: usize, cells: &[&str]| {
-        let cells: Vec<_> = cells.iter().map(|c| (*c != "-").then_some(*c)).collect();
-        load.row(query, &cells).unwrap();
-    };
-    for (oid, schema, name, kind, view) in [
-        ("100", "public", "users", "r", "-"),
-        ("101", "public", "subscribers", "r", "-"),
-        ("102", "public", "orders", "r", "-"),
-        ("103", "public", "staff", "v", " SELECT users.id, users.email AS mail FROM users;"),
-        ("104", "public", "shouting", "v", " SELECT upper(users.email) AS loud FROM users;"),
-        ("105", "audit", "users", "r", "-"),
-        ("106", "pgveil", "columns", "r", "-"),
-    ] {
-        let row_type = format!("9{oid}");
-        row(0, &[oid, schema, name, kind, &row_type, view]);
-    }
-    for (relation, number, name, type_oid) in [
-        ("100", "1", "id", "23"),
-        ("100", "2", "email", "25"),
-        ("100", "3", "first_name", "25"),
-        ("100", "4", "note", "25"),
-        ("101", "1", "id", "23"),
-        ("101", "2", "email", "25"),
-        ("102", "1", "id", "23"),
-        ("102", "2", "user_id", "23"),
-        ("102", "3", "total", "1700"),
-        ("103", "1", "id", "23"),
-        ("103", "2", "mail", "25"),
-        ("104", "1", "loud", "25"),
-        ("105", "1", "id", "23"),
-        ("105", "2", "email", "25"),
-    ] {
-        row(1, &[relation, number, name, type_oid, "-1", ""]);
-    }
-    row(3, &["public", "everybody", "select email from users", "25", "-"]);
-    for (relation, column) in [("100", "email"), ("100", "first_name"), ("101", "email")] {
-        let name = format!("pgveil_guard_{column}");
-        row(5, &[relation, &name, "true", "CHECK ((... OR pgveil.refuse()))"]);
-    }
-    row(6, &["1"]);
-    for (relation, column, mode, domain, type_oid, typmod) in [
-        ("100", "email", "deterministic", "email", "1043", "258"),
-        ("100", "first_name", "randomized", "", "1043", "154"),
-        ("101", "email", "deterministic", "email", "1043", "258"),
-    ] {
-        row(
-            7,
-            &[relation, column, "p", mode, domain, "default", "k", "c", type_oid, typmod, "sealed"],
-        );
-    }
-    let column = |column: &str, mode, domain: &str| ColumnProtection {
-        column: column.into(),
-        mode,
-        domain: domain.into(),
-        keyring: "default".into(),
-    };
-    let table = |table: &str, columns| TableProtection {
-        policy: "p".into(),
-        schema: "public".into(),
-        table: table.into(),
-        columns,
-        profile: None,
-    };
-    let declaration = Declaration {
-        tables: vec![
-            table(
-                "users",
-                vec![
-                    column("email", Mode::Deterministic, "email"),
-                    column("first_name", Mode::Randomized, ""),
-                ],
-            ),
-            table("subscribers", vec![column("email", Mode::Deterministic, "email")]),
-        ],
-    };
-    load.finish(&declaration, &settings(), &|_, _, _| Ok(())).unwrap()
-}
 
 /// The text sent upstream with its outputs and parameters, or the refusals.
 fn show(catalog: &Catalog, text: &str) -> String {
@@ -192,4 +101,35 @@ fn statements_become_what_the_table_says() {
         return;
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Size and shape must not matter: no panic, no overflow, nothing worse than linear.
+#[test]
+fn large_and_deep_statements_are_analysed_or_refused() {
+    let catalog = catalog();
+    let list = vec!["'v'"; 10_000].join(", ");
+    let text = format!("SELECT id FROM users WHERE email IN ({list})");
+    let script = analyse(&text, &catalog, &settings(), &[]).unwrap();
+    assert_eq!(script.statements[0].edits.len(), 10_000);
+
+    let rows = vec![format!("(1, '{}', 'x', 'y')", "e".repeat(1000)); 5_000].join(", ");
+    let text = format!("INSERT INTO users VALUES {rows}");
+    let script = analyse(&text, &catalog, &settings(), &[]).unwrap();
+    assert_eq!(script.statements[0].edits.len(), 10_000);
+
+    let chain = vec!["email = 'v'"; 10_000].join(" OR ");
+    let text = format!("SELECT id FROM users WHERE {chain}");
+    let script = analyse(&text, &catalog, &settings(), &[]).unwrap();
+    assert_eq!(script.statements[0].edits.len(), 10_000);
+
+    let unions = vec!["SELECT email FROM users"; 2_000].join(" UNION ALL ");
+    assert!(analyse(&unions, &catalog, &settings(), &[]).unwrap().statements[0].refusal.is_none());
+
+    let deep = format!("SELECT {}1{} FROM users", "(".repeat(10_000), ")".repeat(10_000));
+    let refusal = analyse(&deep, &catalog, &settings(), &[]).unwrap().statements.remove(0).refusal;
+    assert_eq!(refusal.unwrap().code, "0A000");
+    let negations = format!("SELECT id FROM users WHERE {} true", "NOT ".repeat(10_000));
+    assert!(
+        analyse(&negations, &catalog, &settings(), &[]).unwrap().statements[0].refusal.is_some()
+    );
 }

@@ -2,13 +2,13 @@
 
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
-    DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArguments, ObjectName, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::Analysis;
 use super::kind::{Kind, Meet};
-use super::scope::{Ctes, Scope, parts};
+use super::scope::{Col, Ctes, Scope, parts};
 use crate::refusal::{Reason, Refusal};
 use crate::rules::{Treats, rule};
 
@@ -191,21 +191,53 @@ impl Analysis<'_> {
         })
     }
 
-    /// A function in FROM: its arguments are plain, its columns unknown.
+    /// A function in FROM: its columns, where they are known.
     pub(super) fn table_function(
         &mut self,
         name: &ObjectName,
         args: &[FunctionArg],
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
-    ) -> Result<(), Refusal> {
-        self.function_name(name)?;
+    ) -> Result<Option<Vec<Col>>, Refusal> {
+        let builtin = self.function_name(name)?;
+        if builtin.as_deref() == Some("unnest") {
+            let arrays = args.iter().map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                _ => None,
+            });
+            if let Some(arrays) = arrays.collect::<Option<Vec<Expr>>>() {
+                return self.unnest(&arrays, scope, ctes).map(Some);
+            }
+        }
         let shown = parts(name).unwrap_or_default().join(".");
         for arg in args {
             let kind = self.argument(arg, None, scope, ctes)?;
             self.plain(kind, &format!("the function {shown}"))?;
         }
-        Ok(())
+        let columns = builtin.as_deref().and_then(known_columns);
+        Ok(columns.map(|names| {
+            names.iter().map(|name| Col { name: (*name).into(), kind: Kind::Plain }).collect()
+        }))
+    }
+
+    /// The elements of an array parameter or literal are free, like VALUES.
+    pub(super) fn unnest(
+        &mut self,
+        arrays: &[Expr],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        let mut columns = Vec::with_capacity(arrays.len());
+        for array in arrays {
+            let kind = if let Some(kind) = self.array_leaf(array)? {
+                kind
+            } else {
+                self.plain_expr(array, scope, ctes, "the function unnest")?;
+                Kind::Plain
+            };
+            columns.push(Col { name: "unnest".into(), kind });
+        }
+        Ok(columns)
     }
 
     /// A window: rows of a partition share equal tokens; their order needs values.
@@ -251,11 +283,27 @@ impl Analysis<'_> {
         }
         if let sqlparser::ast::DataType::Custom(name, _) = data_type {
             let last = parts(name).and_then(|mut parts| parts.pop()).unwrap_or_default();
-            if self.catalog.relations.values().any(|r| r.in_scope && r.name == last) {
+            if self.catalog.scoped.contains_key(&last) {
                 self.touched = true;
                 return Err(self.refuse(Reason::WholeRow(last)));
             }
         }
         Ok(())
     }
+}
+
+/// The columns of functions that are common in FROM; of others they are not known.
+fn known_columns(function: &str) -> Option<&'static [&'static str]> {
+    Some(match function {
+        "generate_series" => &["generate_series"],
+        "generate_subscripts" => &["generate_subscripts"],
+        "regexp_split_to_table" => &["regexp_split_to_table"],
+        "string_to_table" => &["string_to_table"],
+        "json_array_elements"
+        | "jsonb_array_elements"
+        | "json_array_elements_text"
+        | "jsonb_array_elements_text" => &["value"],
+        "json_each" | "jsonb_each" | "json_each_text" | "jsonb_each_text" => &["key", "value"],
+        _ => return None,
+    })
 }

@@ -1,7 +1,10 @@
 //! Expressions. Every node of the parser's tree is named: one that is not known to be harmless
 //! over sealed operands needs plain ones.
 
-use sqlparser::ast::{AccessExpr, BinaryOperator, Expr, InTarget, Query, Subscript, Value};
+use sqlparser::ast::{
+    AccessExpr, BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget,
+    Query, Subscript, Value,
+};
 
 use super::Analysis;
 use super::kind::{Kind, Meet};
@@ -345,11 +348,11 @@ impl Analysis<'_> {
 
     fn infer_all(
         &mut self,
-        items: &[Expr],
+        items: Vec<&Expr>,
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<Vec<Kind>, Refusal> {
-        items.iter().map(|item| self.infer(item, scope, ctes)).collect()
+        items.into_iter().map(|item| self.infer(item, scope, ctes)).collect()
     }
 
     /// `(a, b) = (x, y)` or `(a, b) = (SELECT ...)`: field by field.
@@ -505,13 +508,24 @@ fn is_keyword_value(word: &str) -> bool {
 }
 
 /// The fields of `(a, b)` and `ROW(a, b)`.
-fn row_items(expr: &Expr) -> Option<&[Expr]> {
+fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
     match expr {
-        Expr::Tuple(items) => Some(items),
-        Expr::Nested(inner) => match &**inner {
-            Expr::Tuple(_) => row_items(inner),
-            _ => None,
-        },
+        Expr::Tuple(items) => Some(items.iter().collect()),
+        Expr::Nested(inner) => row_items(inner),
+        Expr::Function(function) => {
+            let name = super::scope::parts(&function.name)?;
+            let FunctionArguments::List(list) = &function.args else { return None };
+            if name != ["row"] || list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+                return None;
+            }
+            list.args
+                .iter()
+                .map(|arg| match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+                    _ => None,
+                })
+                .collect()
+        }
         _ => None,
     }
 }

@@ -198,7 +198,10 @@ impl Analysis<'_> {
 fn param_seal(leaf: &Leaf) -> Option<ParamSeal> {
     let (slot, described) = leaf.sealed.as_ref()?;
     // A cast around a parameter gives it its type.
-    let described = leaf.casts.first().map_or(*described, |cast| cast.oid());
+    let described = match leaf.array_cast {
+        Some(element) => element.array_oid(),
+        None => leaf.casts.first().map_or(*described, |cast| cast.oid()),
+    };
     Some(ParamSeal { slot: slot.clone(), array: leaf.array, described })
 }
 

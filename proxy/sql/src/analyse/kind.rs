@@ -69,6 +69,8 @@ pub(crate) struct Leaf {
     pub(crate) casts: Vec<LogicalType>,
     /// It is an array whose elements meet the other side.
     pub(crate) array: bool,
+    /// The array's element type as cast in the text.
+    pub(crate) array_cast: Option<LogicalType>,
     /// Set when it is sealed; otherwise it passes as it stands.
     pub(crate) sealed: Option<(Slot, u32)>,
 }
@@ -206,6 +208,14 @@ fn compared_as(cast: Option<LogicalType>, column: LogicalType) -> LogicalType {
     }
 }
 
+/// The type of a literal that is compared with a column.
+fn literal_type(column: LogicalType) -> LogicalType {
+    match column {
+        LogicalType::Text | LogicalType::Varchar(_) => LogicalType::Text,
+        LogicalType::Char(_) => column.unbounded(),
+    }
+}
+
 /// Two sealed columns have comparable tokens.
 fn comparable(left: &SealedColumn, right: &SealedColumn) -> bool {
     let of = |c: &SealedColumn| (c.mode, c.domain.clone(), c.keyring.clone(), c.key_id.clone());
@@ -268,7 +278,9 @@ impl Analysis<'_> {
             (Kind::Sealed(sealed), Kind::Free(var)) | (Kind::Free(var), Kind::Sealed(sealed)) => {
                 self.deterministic(sealed, what)?;
                 self.uses(sealed.column, |uses| uses.compared = true);
-                self.kinds.make_sealed(var, sealed, meet(sealed.logical));
+                // Compared, a literal keeps its own type: it may be longer than the column's.
+                let literal = Sealed { logical: literal_type(sealed.logical), ..sealed };
+                self.kinds.make_sealed(var, literal, meet(sealed.logical));
                 Ok(())
             }
             (Kind::Sealed(sealed), Kind::Null) | (Kind::Null, Kind::Sealed(sealed)) => {

@@ -24,15 +24,15 @@ struct Found {
     token: usize,
     extent: Range<usize>,
     casts: Vec<LogicalType>,
-    /// The outermost cast is to an array type.
-    array: bool,
+    /// The outermost cast is to an array of this type.
+    array: Option<LogicalType>,
 }
 
 impl Analysis<'_> {
     /// The leaf that an expression is, seen through parentheses and casts to character types.
     pub(super) fn leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
         let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
-        if found.array {
+        if found.array.is_some() {
             return Ok(None);
         }
         Ok(Some(self.kinds.leaf(Leaf {
@@ -41,14 +41,16 @@ impl Analysis<'_> {
             token: found.token,
             casts: found.casts,
             array: false,
+            array_cast: None,
             sealed: None,
         })))
     }
 
-    /// The same for the right side of `= ANY (...)`: an array parameter or literal.
+    /// The same where an array is wanted, `= ANY (...)` and `unnest(...)`: an array parameter or
+    /// literal.
     pub(super) fn array_leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
         let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
-        if !found.array && !found.casts.is_empty() {
+        if found.array.is_none() && !found.casts.is_empty() {
             return Ok(None);
         }
         Ok(Some(self.kinds.leaf(Leaf {
@@ -57,6 +59,7 @@ impl Analysis<'_> {
             token: found.token,
             casts: Vec::new(),
             array: true,
+            array_cast: found.array,
             sealed: None,
         })))
     }
@@ -70,7 +73,7 @@ impl Analysis<'_> {
                     token,
                     extent: token..token + 1,
                     casts: Vec::new(),
-                    array: false,
+                    array: None,
                 })
             }
             Expr::TypedString(typed) => {
@@ -84,7 +87,7 @@ impl Analysis<'_> {
                     token,
                     extent: token - 1..token + 1,
                     casts: vec![cast],
-                    array: false,
+                    array: None,
                 })
             }
             Expr::Nested(inner) => {
@@ -97,16 +100,16 @@ impl Analysis<'_> {
                         element,
                         None,
                     )) => match character_type(element) {
-                        Some(cast) if unbounded(cast) => (None, true),
+                        Some(cast) if unbounded(cast) => (None, Some(cast)),
                         _ => return Ok(None),
                     },
                     other => match character_type(other) {
-                        Some(cast) => (Some(cast), false),
+                        Some(cast) => (Some(cast), None),
                         None => return Ok(None),
                     },
                 };
                 let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
-                if found.array {
+                if found.array.is_some() {
                     return Ok(None);
                 }
                 let found = match kind {

@@ -109,6 +109,10 @@ impl<'c> Analysis<'c> {
             Statement::Insert(insert) => (Verb::Insert, self.insert(insert, &ctes)?),
             Statement::Update(update) => (Verb::Update, self.update(update, &ctes)?),
             Statement::Delete(delete) => (Verb::Delete, self.delete(delete, &ctes)?),
+            Statement::Merge(merge) => {
+                self.merge(merge, &ctes)?;
+                (Verb::Merge, Vec::new())
+            }
             _ => return self.other_statement(statement),
         })
     }

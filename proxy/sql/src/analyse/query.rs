@@ -196,7 +196,7 @@ impl Analysis<'_> {
             Statement::Insert(insert) => self.insert(insert, ctes),
             Statement::Update(update) => self.update(update, ctes),
             Statement::Delete(delete) => self.delete(delete, ctes),
-            _ => Err(self.unsupported_write("MERGE")),
+            _ => Err(self.unparsed("this statement inside a query")),
         }
     }
 
@@ -667,37 +667,48 @@ impl Analysis<'_> {
                 let last = parts(name).and_then(|mut p| p.pop()).unwrap_or_default();
                 scope.push(self.source(alias.as_ref(), last, schema, columns, false)?);
             }
-            TableFactor::Table { name, alias, args: Some(args), with_ordinality: _, .. } => {
+            TableFactor::Table { name, alias, args: Some(args), with_ordinality, .. } => {
                 if args.settings.is_some() {
                     return Err(self.unparsed("SETTINGS"));
                 }
                 let sees = lateral(before, outer);
-                self.table_function(name, &args.args, &sees, ctes)?;
-                scope.push(self.function_source(name, alias.as_ref())?);
+                let columns = self.table_function(name, &args.args, &sees, ctes)?;
+                scope.push(self.function_source(
+                    name,
+                    columns,
+                    *with_ordinality,
+                    alias.as_ref(),
+                )?);
             }
             TableFactor::Table { .. } => {
                 return Err(self.unparsed("a table with options that are not PostgreSQL's"));
             }
-            TableFactor::Function { lateral: _, name, args, with_ordinality: _, alias } => {
+            TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
                 let sees = lateral(before, outer);
-                self.table_function(name, args, &sees, ctes)?;
-                scope.push(self.function_source(name, alias.as_ref())?);
+                let columns = self.table_function(name, args, &sees, ctes)?;
+                scope.push(self.function_source(
+                    name,
+                    columns,
+                    *with_ordinality,
+                    alias.as_ref(),
+                )?);
             }
             TableFactor::UNNEST {
                 alias,
                 array_exprs,
                 with_offset: false,
                 with_offset_alias: None,
-                with_ordinality: _,
+                with_ordinality,
             } => {
                 let sees = lateral(before, outer);
-                for expr in array_exprs {
-                    self.plain_expr(expr, &sees, ctes, "unnest")?;
-                }
-                let mut source =
-                    self.source(alias.as_ref(), "unnest".into(), None, Vec::new(), true)?;
-                source.open = true;
-                scope.push(source);
+                let columns = self.unnest(array_exprs, &sees, ctes)?;
+                let name = Ident::new("unnest");
+                scope.push(self.function_source(
+                    &vec![name].into(),
+                    Some(columns),
+                    *with_ordinality,
+                    alias.as_ref(),
+                )?);
             }
             TableFactor::Derived { lateral: is_lateral, subquery, alias, sample: None } => {
                 let columns = if *is_lateral {
@@ -771,13 +782,28 @@ impl Analysis<'_> {
         })
     }
 
+    /// A function's result as a FROM item. Its single column goes by the item's name ("Table
+    /// Functions").
     fn function_source(
         &self,
         name: &sqlparser::ast::ObjectName,
+        columns: Option<Vec<Col>>,
+        with_ordinality: bool,
         alias: Option<&TableAlias>,
     ) -> Result<Source, Refusal> {
         let last = parts(name).and_then(|mut p| p.pop()).unwrap_or_default();
-        self.source(alias, last, None, Vec::new(), true)
+        let Some(mut columns) = columns else {
+            return self.source(alias, last, None, Vec::new(), true);
+        };
+        if let ([single], Some(alias)) = (columns.as_mut_slice(), alias)
+            && *single.name == *last
+        {
+            single.name = Rc::from(fold(&alias.name));
+        }
+        if with_ordinality {
+            columns.push(Col { name: "ordinality".into(), kind: Kind::Plain });
+        }
+        self.source(alias, last, None, columns, false)
     }
 }
 

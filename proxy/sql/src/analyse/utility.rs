@@ -260,6 +260,12 @@ impl<'c> Analysis<'c> {
 
     /// Decides statements that need no tree. False: look at the tree.
     pub(super) fn by_tokens(&mut self, planned: &Planned) -> Result<bool, Refusal> {
+        if matches!(
+            planned.verb,
+            Verb::Select | Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge | Verb::Explain
+        ) {
+            return Ok(false);
+        }
         let words = self.words();
         let first = words.at(0).to_ascii_uppercase();
         let relations = self.named_relations();
@@ -271,10 +277,11 @@ impl<'c> Analysis<'c> {
             | Verb::Update
             | Verb::Delete
             | Verb::Explain
+            | Verb::Merge
             | Verb::Setting
             | Verb::Transaction
             | Verb::Pgveil(_) => Ok(false),
-            Verb::Merge | Verb::Copy => Err(self.unsupported(&first, &relations)),
+            Verb::Copy => Err(self.unsupported(&first, &relations)),
             Verb::Truncate => {
                 for relation in relations {
                     self.touch(relation, true)?;
@@ -491,7 +498,10 @@ impl<'c> Analysis<'c> {
                     }
                 }
                 let (verb, columns) = self.statement(statement)?;
-                if !matches!(verb, Verb::Select | Verb::Insert | Verb::Update | Verb::Delete) {
+                if !matches!(
+                    verb,
+                    Verb::Select | Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge
+                ) {
                     return Err(self.unparsed("EXPLAIN of this statement"));
                 }
                 self.no_rows(&columns)?;

@@ -1,9 +1,10 @@
-//! INSERT, UPDATE and DELETE: what is stored where, and RETURNING.
+//! INSERT, UPDATE, DELETE and MERGE: what is stored where, and RETURNING.
 
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Insert, ObjectName,
-    OnConflict, OnConflictAction, OnInsert, Query, SetExpr, TableFactor, TableObject,
-    TableWithJoins, Update, UpdateTableFromKind,
+    Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Insert, Merge,
+    MergeAction, MergeInsertKind, MergeUpdateKind, ObjectName, OnConflict, OnConflictAction,
+    OnInsert, Query, SetExpr, TableFactor, TableObject, TableWithJoins, Update,
+    UpdateTableFromKind, Values,
 };
 
 use super::Analysis;
@@ -56,14 +57,7 @@ impl<'c> Analysis<'c> {
             return Err(self.unparsed("an INSERT that is not PostgreSQL's"));
         }
         let relation = self.target(name)?;
-        let targets: Vec<&Column> = if columns.is_empty() {
-            relation.columns.iter().collect()
-        } else {
-            columns
-                .iter()
-                .map(|name| self.target_column(relation, name))
-                .collect::<Result<_, _>>()?
-        };
+        let targets = self.targets(relation, columns)?;
         if let Some(source) = source {
             self.insert_source(relation, &targets, source, ctes)?;
         }
@@ -128,6 +122,18 @@ impl<'c> Analysis<'c> {
         Ok(relation)
     }
 
+    /// The columns that an INSERT stores into.
+    fn targets(
+        &self,
+        relation: &'c Relation,
+        columns: &[ObjectName],
+    ) -> Result<Vec<&'c Column>, Refusal> {
+        if columns.is_empty() {
+            return Ok(relation.columns.iter().collect());
+        }
+        columns.iter().map(|name| self.target_column(relation, name)).collect()
+    }
+
     fn target_column<'r>(
         &self,
         relation: &'r Relation,
@@ -159,17 +165,7 @@ impl<'c> Analysis<'c> {
         if let Query { with: None, body, order_by: None, limit_clause: None, .. } = source
             && let SetExpr::Values(values) = &**body
         {
-            let nothing = Scope::default();
-            for row in &values.rows {
-                if row.content.len() > targets.len() {
-                    return Err(more_values());
-                }
-                for (target, expr) in targets.iter().zip(&row.content) {
-                    let kind = self.infer(expr, &nothing, ctes)?;
-                    self.store(relation, target, kind, is_default(expr))?;
-                }
-            }
-            return Ok(());
+            return self.insert_rows(relation, targets, values, &Scope::default(), ctes);
         }
         let columns = self.query(source, None, ctes)?;
         if let Some(open) = self.open_star.take() {
@@ -180,6 +176,27 @@ impl<'c> Analysis<'c> {
         }
         for (target, column) in targets.iter().zip(columns) {
             self.store(relation, target, column.kind, false)?;
+        }
+        Ok(())
+    }
+
+    /// VALUES directly under INSERT, or in MERGE.
+    fn insert_rows(
+        &mut self,
+        relation: &Relation,
+        targets: &[&Column],
+        values: &Values,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        for row in &values.rows {
+            if row.content.len() > targets.len() {
+                return Err(more_values());
+            }
+            for (target, expr) in targets.iter().zip(&row.content) {
+                let kind = self.infer(expr, scope, ctes)?;
+                self.store(relation, target, kind, is_default(expr))?;
+            }
         }
         Ok(())
     }
@@ -314,6 +331,55 @@ impl<'c> Analysis<'c> {
             self.plain_expr(condition, &scope, ctes, "WHERE")?;
         }
         self.returning(returning.as_deref(), &scope, ctes)
+    }
+
+    /// MERGE; the columns of RETURNING are not supported.
+    pub(super) fn merge(&mut self, merge: &Merge, ctes: &Ctes<'_>) -> Result<(), Refusal> {
+        let Merge {
+            merge_token: _,
+            optimizer_hints: _,
+            into: _,
+            table,
+            source,
+            on,
+            clauses,
+            output: None,
+        } = merge
+        else {
+            return Err(self.unparsed("MERGE with RETURNING"));
+        };
+        let from = |relation: &TableFactor| TableWithJoins {
+            relation: relation.clone(),
+            joins: Vec::new(),
+        };
+        let (relation, scope) = self.written(&from(table), &[from(source)], ctes)?;
+        self.plain_expr(on, &scope, ctes, "ON")?;
+        for clause in clauses {
+            if let Some(condition) = &clause.predicate {
+                self.plain_expr(condition, &scope, ctes, "WHEN")?;
+            }
+            match &clause.action {
+                MergeAction::Delete { .. } | MergeAction::DoNothing { .. } => {}
+                MergeAction::Update(update) => {
+                    let (MergeUpdateKind::Set(assignments), None, None) =
+                        (&update.kind, &update.update_predicate, &update.delete_predicate)
+                    else {
+                        return Err(self.unparsed("a MERGE that is not PostgreSQL's"));
+                    };
+                    self.assignments(relation, assignments, &scope, ctes)?;
+                }
+                MergeAction::Insert(insert) => {
+                    let (MergeInsertKind::Values(values), None) =
+                        (&insert.kind, &insert.insert_predicate)
+                    else {
+                        return Err(self.unparsed("a MERGE that is not PostgreSQL's"));
+                    };
+                    let targets = self.targets(relation, &insert.columns)?;
+                    self.insert_rows(relation, &targets, values, &scope, ctes)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The written relation, and the scope of its statement: the target, then FROM or USING.
