@@ -76,7 +76,7 @@ pub fn create_refuse(silent: bool) -> Vec<String> {
     } else {
         ""
     };
-    vec![
+    let mut statements = vec![
         format!(
             "CREATE OR REPLACE FUNCTION {schema}.refuse() \
              RETURNS boolean LANGUAGE plpgsql VOLATILE SECURITY DEFINER \
@@ -84,5 +84,11 @@ pub fn create_refuse(silent: bool) -> Vec<String> {
             quote_literal(REFUSE_BODY)
         ),
         format!("GRANT EXECUTE ON FUNCTION {schema}.refuse() TO PUBLIC"),
-    ]
+    ];
+    if silent {
+        // Replacing a function keeps its owner, and with one who may not make the settings every
+        // call would end in 42501.
+        statements.push(format!("ALTER FUNCTION {schema}.refuse() OWNER TO CURRENT_USER"));
+    }
+    statements
 }

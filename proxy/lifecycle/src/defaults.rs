@@ -1,0 +1,36 @@
+//! A column's constant default as a token.
+
+use pgveil_seal::{FernetKey, LogicalType, Mode, Sealer};
+use pgveil_sql::protection::ColumnProtection;
+
+use crate::error::LifecycleError;
+
+/// Seals a constant default as the proxy would seal the same value in an INSERT: normalised to the
+/// logical type first. A default that is longer than its column would make every INSERT fail on a
+/// plain database, and is an error here.
+///
+/// All rows that take the default of a randomized column have the same token, and show that they
+/// did.
+pub(crate) fn seal(
+    column: &ColumnProtection,
+    logical: LogicalType,
+    key: &FernetKey,
+    value: &str,
+) -> Result<String, LifecycleError> {
+    let failed = |reason: String| LifecycleError::Seal { column: column.column.clone(), reason };
+    let (value, length) = match logical {
+        LogicalType::Text => (value, None),
+        LogicalType::Varchar(length) => (value, length),
+        LogicalType::Char(length) => (value.trim_end_matches(' '), length),
+    };
+    if length.is_some_and(|n| value.chars().count() > usize::try_from(n).unwrap_or(usize::MAX)) {
+        return Err(failed(format!("it is longer than {logical}")));
+    }
+    let sealer = match column.mode {
+        Mode::Deterministic => Sealer::deterministic(key, &column.domain),
+        Mode::Randomized => Sealer::randomized(key),
+    };
+    let mut token = Vec::new();
+    sealer.seal_into(value.as_bytes(), &mut token).map_err(|error| failed(error.to_string()))?;
+    String::from_utf8(token).map_err(|error| failed(error.to_string()))
+}

@@ -1,0 +1,687 @@
+//! What in a database uses a protected column, and whether it can follow.
+
+use std::collections::HashMap;
+
+use pgveil_seal::Mode;
+use pgveil_sql::physical::{quote_ident, quote_literal, quote_name};
+use pgveil_sql::protection::{ColumnProtection, Declaration, TableProtection};
+use tokio_postgres::GenericClient;
+
+use crate::error::LifecycleError;
+use crate::finding::Finding;
+use crate::node_tree::Node;
+use crate::view::{self, View};
+
+/// A column, of a table or a partition, that holds a declared column's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Carrier {
+    pub(crate) relation: u32,
+    pub(crate) number: i16,
+    /// Index into the declaration's tables.
+    pub(crate) table: usize,
+    /// Index into that table's columns.
+    pub(crate) column: usize,
+}
+
+/// Everything that may use a carrier.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dependants {
+    pub(crate) carriers: Vec<Carrier>,
+    list: Vec<Dependant>,
+    /// In the order in which they can be made.
+    pub(crate) views: Vec<View>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Dependant {
+    /// A carrier's relation.
+    relation: u32,
+    /// As `pg_describe_object` says it.
+    object: String,
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum What {
+    Index(Index),
+    Check(Node),
+    ForeignKey(ForeignKey),
+    Exclusion {
+        key: Vec<i16>,
+    },
+    /// An expression of the server's that is kept with the table: a generated column, statistics.
+    Expression {
+        kind: &'static str,
+        tree: Node,
+    },
+    Trigger(Trigger),
+    /// Uses this column in a way that is not looked into.
+    Opaque {
+        number: i16,
+        reason: &'static str,
+        todo: &'static str,
+    },
+    /// Concerns the whole table.
+    Table {
+        refused: bool,
+        reason: &'static str,
+        todo: &'static str,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Index {
+    unique: bool,
+    method: String,
+    /// Key columns; 0 is an expression.
+    key: Vec<i16>,
+    /// One a key column, qualified only when it is not the server's own.
+    classes: Vec<String>,
+    expressions: Option<Node>,
+    predicate: Option<Node>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct ForeignKey {
+    key: Vec<i16>,
+    other_relation: u32,
+    other_key: Vec<i16>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Trigger {
+    table: String,
+    name: String,
+    definition: String,
+    enabled: String,
+    comment: Option<String>,
+    /// `UPDATE OF` these.
+    columns: Vec<i16>,
+    condition: Option<Node>,
+}
+
+/// How an expression uses a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Usage {
+    No,
+    /// Only `IS NULL`, `IS NOT NULL`.
+    Null,
+    /// Compares the column with itself (`OLD.email IS DISTINCT FROM NEW.email`).
+    Equal,
+    Computes,
+}
+
+fn usage(node: &Node, number: i16) -> Usage {
+    let is_column = |node: &Node| {
+        node.tag() == "VAR"
+            && node.number("varlevelsup") == Some(0)
+            && node.number("varattno") == Some(i64::from(number))
+    };
+    match node.tag() {
+        "VAR" => {
+            let whole_row = node.number("varattno") == Some(0);
+            if is_column(node) || whole_row { Usage::Computes } else { Usage::No }
+        }
+        "NULLTEST" if node.field("arg").is_some_and(|arg| is_column(arg.unlabelled())) => {
+            Usage::Null
+        }
+        "DISTINCTEXPR" | "OPEXPR"
+            if view::is_text_equality(node)
+                && node.list("args").iter().all(|arg| is_column(arg.unlabelled())) =>
+        {
+            Usage::Equal
+        }
+        _ => node.children().map(|child| usage(child, number)).max().unwrap_or(Usage::No),
+    }
+}
+
+/// A statement that takes something away before the columns change, and those that bring it back.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Recreation {
+    pub(crate) object: String,
+    pub(crate) relation: String,
+    pub(crate) drop: String,
+    pub(crate) create: Vec<String>,
+}
+
+/// What became of judging the dependants of some columns.
+#[derive(Default)]
+pub(crate) struct Judgement {
+    pub(crate) findings: Vec<Finding>,
+    /// To be dropped in this order, and made again in the opposite one.
+    pub(crate) recreations: Vec<Recreation>,
+}
+
+impl Dependants {
+    /// Says of every dependant of the carriers that `judged` picks whether it can follow.
+    pub(crate) fn judge(
+        &self,
+        declaration: &Declaration,
+        default_grantees: &[String],
+        judged: &dyn Fn(&TableProtection, &ColumnProtection) -> bool,
+    ) -> Judgement {
+        let mut judgement = Judgement::default();
+        let declared = |c: &Carrier| {
+            let table = &declaration.tables[c.table];
+            (table, &table.columns[c.column])
+        };
+        let picked: Vec<&Carrier> = self
+            .carriers
+            .iter()
+            .filter(|c| {
+                let (table, column) = declared(c);
+                judged(table, column)
+            })
+            .collect();
+        let sealed: HashMap<(u32, i16), &ColumnProtection> =
+            self.carriers.iter().map(|c| ((c.relation, c.number), declared(c).1)).collect();
+        for dependant in &self.list {
+            for carrier in picked.iter().filter(|c| c.relation == dependant.relation) {
+                let (table, column) = declared(carrier);
+                let path = format!("{}.{}.{}", table.schema, table.table, column.column);
+                if let Some((reason, todo)) =
+                    dependant.refusal(column, carrier.number, &sealed, &path)
+                {
+                    judgement.findings.push(Finding::error(&dependant.object, reason, todo));
+                }
+                if let What::Trigger(trigger) = &dependant.what
+                    && trigger.uses(carrier.number) != Usage::No
+                    && !judgement.recreations.iter().any(|r| r.object == dependant.object)
+                {
+                    judgement.recreations.push(trigger.recreation(&dependant.object));
+                }
+            }
+            if let What::Table { refused, reason, todo } = &dependant.what
+                && picked.iter().any(|c| c.relation == dependant.relation)
+            {
+                judgement.findings.push(if *refused {
+                    Finding::error(&dependant.object, *reason, *todo)
+                } else {
+                    Finding::warning(&dependant.object, *reason, *todo)
+                });
+            }
+        }
+        let picked_columns: HashMap<(u32, i16), &ColumnProtection> =
+            picked.iter().map(|c| ((c.relation, c.number), declared(c).1)).collect();
+        view::judge(&self.views, &picked_columns, default_grantees, &mut judgement);
+        judgement.findings.dedup();
+        judgement
+    }
+}
+
+impl Dependant {
+    /// Why this cannot follow the column, and what to do; [`None`] when it can.
+    fn refusal(
+        &self,
+        column: &ColumnProtection,
+        number: i16,
+        sealed: &HashMap<(u32, i16), &ColumnProtection>,
+        path: &str,
+    ) -> Option<(String, &'static str)> {
+        let deterministic = column.mode == Mode::Deterministic;
+        match &self.what {
+            What::Index(index) => index.refusal(deterministic, number, path),
+            What::Check(tree) => (usage(tree, number) > Usage::Null).then(|| {
+                (format!("computes on {path}, which would compute on tokens"), DROP_CHECK)
+            }),
+            What::Expression { kind, tree } => (usage(tree, number) != Usage::No)
+                .then(|| (format!("{kind} from {path} would compute on tokens"), "drop it first")),
+            What::ForeignKey(fk) => fk.refusal(column, number, sealed, path),
+            What::Exclusion { key } => key
+                .contains(&number)
+                .then(|| (format!("excludes by {path}, which cannot be done on tokens"), DROP)),
+            What::Trigger(trigger) => match trigger.uses(number) {
+                Usage::Computes => Some((
+                    format!("its WHEN condition computes on {path}"),
+                    "drop it, or move the condition into what does not use the value",
+                )),
+                Usage::Equal if !deterministic && trigger.condition_uses(number) => Some((
+                    format!(
+                        "its WHEN condition compares {path}, whose tokens differ at every write"
+                    ),
+                    "drop it, or declare the column deterministic",
+                )),
+                Usage::No | Usage::Null | Usage::Equal => None,
+            },
+            What::Opaque { number: used, reason, todo } => {
+                (*used == number).then(|| (format!("{reason} {path}"), *todo))
+            }
+            What::Table { .. } => None,
+        }
+    }
+}
+
+const DROP: &str = "drop it first";
+const DROP_CHECK: &str =
+    "drop the constraint, and check the values in the application; pgveil checks lengths itself";
+
+impl Index {
+    fn refusal(
+        &self,
+        deterministic: bool,
+        number: i16,
+        path: &str,
+    ) -> Option<(String, &'static str)> {
+        let uses = |tree: &Option<Node>| tree.as_ref().map_or(Usage::No, |t| usage(t, number));
+        if uses(&self.expressions) != Usage::No {
+            return Some((
+                format!("an index expression over {path} would be computed from tokens"),
+                "drop the index; expressions over sealed columns come with a later version",
+            ));
+        }
+        if uses(&self.predicate) > Usage::Null {
+            return Some((
+                format!("the index predicate computes on {path}"),
+                "drop the index, or let its predicate test for NULL only",
+            ));
+        }
+        for (_, class) in
+            self.key.iter().zip(&self.classes).filter(|(column, _)| **column == number)
+        {
+            if !deterministic {
+                let (what, todo) = if self.unique {
+                    ("cannot be unique: it is", "drop the constraint, or declare it deterministic")
+                } else {
+                    (
+                        "gains nothing from an index: it is",
+                        "drop the index, or declare it deterministic",
+                    )
+                };
+                return Some((format!("{path} {what} randomized, no two tokens are equal"), todo));
+            }
+            let equality = match self.method.as_str() {
+                "btree" => matches!(
+                    class.as_str(),
+                    "text_ops"
+                        | "varchar_ops"
+                        | "bpchar_ops"
+                        | "text_pattern_ops"
+                        | "varchar_pattern_ops"
+                        | "bpchar_pattern_ops"
+                ),
+                "hash" => matches!(class.as_str(), "text_ops" | "varchar_ops" | "bpchar_ops"),
+                _ => false,
+            };
+            if !equality {
+                return Some((
+                    format!("a {} index ({class}) over {path} would index tokens", self.method),
+                    "drop the index",
+                ));
+            }
+        }
+        None
+    }
+}
+
+impl ForeignKey {
+    /// Both sides of a foreign key must hold equal tokens for equal values.
+    fn refusal(
+        &self,
+        column: &ColumnProtection,
+        number: i16,
+        sealed: &HashMap<(u32, i16), &ColumnProtection>,
+        path: &str,
+    ) -> Option<(String, &'static str)> {
+        // A foreign key is listed once for each side; the other side is then the foreign one.
+        let at = self.key.iter().position(|n| *n == number)?;
+        let other = *self.other_key.get(at)?;
+        if column.mode != Mode::Deterministic {
+            return Some((
+                format!("a foreign key over {path}, which is randomized"),
+                "drop the constraint, or declare the column deterministic",
+            ));
+        }
+        let same = sealed.get(&(self.other_relation, other)).is_some_and(|other| {
+            other.mode == column.mode
+                && other.domain == column.domain
+                && other.keyring == column.keyring
+        });
+        (!same).then(|| {
+            (
+                format!("the other side of this foreign key over {path} is not sealed alike"),
+                "declare both columns in one domain and with one keyring",
+            )
+        })
+    }
+}
+
+impl Trigger {
+    fn condition_uses(&self, number: i16) -> bool {
+        self.condition.as_ref().is_some_and(|tree| usage(tree, number) != Usage::No)
+    }
+
+    fn uses(&self, number: i16) -> Usage {
+        let named = if self.columns.contains(&number) { Usage::Null } else { Usage::No };
+        let condition = self.condition.as_ref().map_or(Usage::No, |tree| usage(tree, number));
+        named.max(condition)
+    }
+
+    fn recreation(&self, object: &str) -> Recreation {
+        let (table, name) = (&self.table, quote_ident(&self.name));
+        let mut create = vec![self.definition.clone()];
+        let mode = match self.enabled.as_str() {
+            "D" => Some("DISABLE"),
+            "R" => Some("ENABLE REPLICA"),
+            "A" => Some("ENABLE ALWAYS"),
+            _ => None,
+        };
+        if let Some(mode) = mode {
+            create.push(format!("ALTER TABLE {table} {mode} TRIGGER {name}"));
+        }
+        if let Some(comment) = &self.comment {
+            create.push(format!(
+                "COMMENT ON TRIGGER {name} ON {table} IS {}",
+                quote_literal(comment)
+            ));
+        }
+        Recreation {
+            object: object.to_owned(),
+            relation: table.clone(),
+            drop: format!("DROP TRIGGER {name} ON {table}"),
+            create,
+        }
+    }
+}
+
+impl Dependants {
+    /// Reads everything that may use the carriers.
+    pub(crate) async fn read(
+        client: &impl GenericClient,
+        carriers: &[Carrier],
+    ) -> Result<Self, LifecycleError> {
+        let mut relations: Vec<u32> = carriers.iter().map(|c| c.relation).collect();
+        relations.sort_unstable();
+        relations.dedup();
+        let mut list = Vec::new();
+        read_indexes(client, &relations, &mut list).await?;
+        read_constraints(client, &relations, &mut list).await?;
+        read_expressions(client, &relations, &mut list).await?;
+        read_triggers(client, &relations, &mut list).await?;
+        read_others(client, &relations, &mut list).await?;
+        read_table_wide(client, &relations, &mut list).await?;
+        let views = view::read(client, &relations).await?;
+        Ok(Self { carriers: carriers.to_vec(), list, views })
+    }
+}
+
+fn tree(object: &str, text: Option<&str>) -> Result<Option<Node>, LifecycleError> {
+    text.map(Node::parse)
+        .transpose()
+        .map_err(|reason| LifecycleError::NodeTree { object: object.to_owned(), reason })
+}
+
+async fn read_indexes(
+    client: &impl GenericClient,
+    relations: &[u32],
+    list: &mut Vec<Dependant>,
+) -> Result<(), LifecycleError> {
+    let rows = client
+        .query(
+            "SELECT i.indrelid, pg_describe_object('pg_class'::regclass, i.indexrelid, 0),
+                    i.indisunique, m.amname::text, i.indkey::int2[], i.indnkeyatts,
+                    ARRAY(SELECT CASE WHEN n.nspname = 'pg_catalog' THEN '' ELSE n.nspname || '.' END
+                                 || o.opcname
+                          FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, at)
+                          JOIN pg_opclass o ON o.oid = u.class
+                          JOIN pg_namespace n ON n.oid = o.opcnamespace ORDER BY u.at),
+                    i.indexprs::text, i.indpred::text
+             FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+             JOIN pg_am m ON m.oid = c.relam
+             WHERE i.indrelid = ANY ($1) ORDER BY i.indrelid, c.relname",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    for row in rows {
+        let object: String = row.get(1);
+        let mut key: Vec<i16> = row.get(4);
+        // What follows the key are INCLUDE columns, which are only carried along.
+        key.truncate(usize::try_from(row.get::<_, i16>(5)).unwrap_or_default());
+        list.push(Dependant {
+            relation: row.get(0),
+            what: What::Index(Index {
+                unique: row.get(2),
+                method: row.get(3),
+                key,
+                classes: row.get(6),
+                expressions: tree(&object, row.get(7))?,
+                predicate: tree(&object, row.get(8))?,
+            }),
+            object,
+        });
+    }
+    Ok(())
+}
+
+async fn read_constraints(
+    client: &impl GenericClient,
+    relations: &[u32],
+    list: &mut Vec<Dependant>,
+) -> Result<(), LifecycleError> {
+    let rows = client
+        .query(
+            "SELECT oid, pg_describe_object('pg_constraint'::regclass, oid, 0), contype::text,
+                    conrelid, conkey, confrelid, confkey, conbin::text
+             FROM pg_constraint
+             WHERE (conrelid = ANY ($1) AND contype IN ('c', 'f', 'x') OR confrelid = ANY ($1))
+               AND NOT (contype = 'c' AND starts_with(conname, 'pgveil_guard_')
+                        AND position('pgveil.refuse()' IN pg_get_constraintdef(oid)) > 0)
+             ORDER BY conrelid, conname",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    for row in rows {
+        let object: String = row.get(1);
+        let (relation, foreign): (u32, u32) = (row.get(3), row.get(5));
+        let key: Vec<i16> = row.get::<_, Option<_>>(4).unwrap_or_default();
+        let other_key: Vec<i16> = row.get::<_, Option<_>>(6).unwrap_or_default();
+        match row.get::<_, &str>(2) {
+            "c" => {
+                if let Some(tree) = tree(&object, row.get(7))? {
+                    list.push(Dependant { relation, object, what: What::Check(tree) });
+                }
+            }
+            "f" => {
+                for (near, key, far, far_key) in [
+                    (relation, key.clone(), foreign, other_key.clone()),
+                    (foreign, other_key, relation, key),
+                ] {
+                    list.push(Dependant {
+                        relation: near,
+                        object: object.clone(),
+                        what: What::ForeignKey(ForeignKey {
+                            key,
+                            other_relation: far,
+                            other_key: far_key,
+                        }),
+                    });
+                }
+            }
+            _ => list.push(Dependant { relation, object, what: What::Exclusion { key } }),
+        }
+    }
+    Ok(())
+}
+
+async fn read_expressions(
+    client: &impl GenericClient,
+    relations: &[u32],
+    list: &mut Vec<Dependant>,
+) -> Result<(), LifecycleError> {
+    let rows = client
+        .query(
+            "SELECT d.adrelid, pg_describe_object('pg_class'::regclass, d.adrelid, d.adnum),
+                    d.adbin::text, true
+             FROM pg_attrdef d
+             JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+             WHERE d.adrelid = ANY ($1) AND a.attgenerated <> ''
+             UNION ALL
+             SELECT s.stxrelid, pg_describe_object('pg_statistic_ext'::regclass, s.oid, 0),
+                    s.stxexprs::text, false
+             FROM pg_statistic_ext s WHERE s.stxrelid = ANY ($1) AND s.stxexprs IS NOT NULL
+             ORDER BY 1, 2",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    for row in rows {
+        let object: String = row.get(1);
+        let kind =
+            if row.get(3) { "a generated column computed" } else { "statistics of an expression" };
+        if let Some(tree) = tree(&object, row.get(2))? {
+            list.push(Dependant {
+                relation: row.get(0),
+                object,
+                what: What::Expression { kind, tree },
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn read_triggers(
+    client: &impl GenericClient,
+    relations: &[u32],
+    list: &mut Vec<Dependant>,
+) -> Result<(), LifecycleError> {
+    let rows = client
+        .query(
+            "SELECT t.tgrelid, pg_describe_object('pg_trigger'::regclass, t.oid, 0),
+                    n.nspname::text, c.relname::text, t.tgname::text, pg_get_triggerdef(t.oid),
+                    t.tgenabled::text, obj_description(t.oid, 'pg_trigger'), t.tgattr::int2[],
+                    t.tgqual::text
+             FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal AND t.tgparentid = 0
+             ORDER BY 3, 4, 5",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    for row in rows {
+        let object: String = row.get(1);
+        list.push(Dependant {
+            relation: row.get(0),
+            what: What::Trigger(Trigger {
+                table: quote_name(row.get(2), row.get(3)),
+                name: row.get(4),
+                definition: row.get(5),
+                enabled: row.get(6),
+                comment: row.get(7),
+                columns: row.get(8),
+                condition: tree(&object, row.get(9))?,
+            }),
+            object,
+        });
+    }
+    Ok(())
+}
+
+/// What `pg_depend` knows beyond the kinds that are read with their expressions.
+async fn read_others(
+    client: &impl GenericClient,
+    relations: &[u32],
+    list: &mut Vec<Dependant>,
+) -> Result<(), LifecycleError> {
+    let rows = client
+        .query(
+            "SELECT DISTINCT d.refobjid, d.refobjsubid::int2, d.classid::regclass::text,
+                    pg_describe_object(d.classid, d.objid, d.objsubid)
+             FROM pg_depend d
+             WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY ($1)
+               AND d.refobjsubid > 0
+               AND d.classid <> ALL (ARRAY['pg_class', 'pg_constraint', 'pg_attrdef', 'pg_trigger',
+                                           'pg_statistic_ext', 'pg_rewrite']::regclass[])
+             ORDER BY 1, 2, 4",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    for row in rows {
+        let (reason, todo) = match row.get(2) {
+            "pg_policy" => (
+                "a row security policy that would compute on the tokens of",
+                "drop the policy, or let it use another column",
+            ),
+            "pg_publication_rel" => (
+                "its column list or row filter names",
+                "take the table out of the publication, and add it again afterwards",
+            ),
+            "pg_proc" => (
+                "its body, parsed when it was made, uses",
+                "drop the function, and make it again through pgveil afterwards",
+            ),
+            _ => ("is of a kind that this version does not know, and uses", DROP),
+        };
+        list.push(Dependant {
+            relation: row.get(0),
+            object: row.get(3),
+            what: What::Opaque { number: row.get(1), reason, todo },
+        });
+    }
+    Ok(())
+}
+
+/// Rules on the table, columns of its row type, and functions that PostgreSQL keeps as text.
+async fn read_table_wide(
+    client: &impl GenericClient,
+    relations: &[u32],
+    list: &mut Vec<Dependant>,
+) -> Result<(), LifecycleError> {
+    let rules = client
+        .query(
+            "SELECT ev_class, pg_describe_object('pg_rewrite'::regclass, oid, 0) FROM pg_rewrite
+             WHERE ev_class = ANY ($1) ORDER BY 1, 2",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    let row_types = client
+        .query(
+            "SELECT c.oid, pg_describe_object('pg_class'::regclass, a.attrelid, a.attnum)
+             FROM pg_class c JOIN pg_type t ON t.oid = c.reltype
+             JOIN pg_attribute a ON a.atttypid IN (t.oid, t.typarray) AND NOT a.attisdropped
+             JOIN pg_class u ON u.oid = a.attrelid AND u.relkind IN ('r', 'p', 'm', 'f', 'c')
+             WHERE c.oid = ANY ($1) ORDER BY 1, 2",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    let functions = client
+        .query(
+            "SELECT c.oid, pg_describe_object('pg_proc'::regclass, p.oid, 0)
+             FROM pg_class c CROSS JOIN pg_proc p
+             JOIN pg_namespace n ON n.oid = p.pronamespace
+             JOIN pg_language l ON l.oid = p.prolang
+             WHERE c.oid = ANY ($1) AND NOT c.relispartition
+               AND n.nspname <> ALL (ARRAY['pg_catalog', 'information_schema', 'pgveil'])
+               AND l.lanname <> ALL (ARRAY['internal', 'c'])
+               AND (position(lower(c.relname) IN lower(p.prosrc)) > 0 OR p.prorettype = c.reltype)
+             ORDER BY 1, 2",
+            &[&relations],
+        )
+        .await
+        .map_err(LifecycleError::reading)?;
+    let kinds = [
+        (rules, true, "a rewrite rule on the table", "drop the rule, or use a trigger"),
+        (row_types, true, "a column of the table's row type", "give it another type"),
+        (
+            functions,
+            false,
+            "its body or result names the table: it will see tokens there, and a variable of the \
+             old length may be too short for them",
+            "read it, and change it where it uses a protected column",
+        ),
+    ];
+    for (rows, refused, reason, todo) in kinds {
+        for row in rows {
+            list.push(Dependant {
+                relation: row.get(0),
+                object: row.get(1),
+                what: What::Table { refused, reason, todo },
+            });
+        }
+    }
+    Ok(())
+}

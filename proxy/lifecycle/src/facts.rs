@@ -1,0 +1,600 @@
+//! What is known of a database before anything may change, read in one snapshot.
+//!
+//! [`Facts`] can be compared: a plan keeps those it was made from, and what is read again under the
+//! locks must be equal. It holds plain defaults, so it has no `Debug`.
+
+use pgveil_sql::physical::FoundTrigger;
+use pgveil_sql::protection::{Declaration, TableProtection};
+use tokio_postgres::GenericClient;
+
+use crate::dependants::{Carrier, Dependants};
+use crate::error::LifecycleError;
+
+/// Everything read.
+#[derive(PartialEq, Clone)]
+pub(crate) struct Facts {
+    pub(crate) server: Server,
+    pub(crate) schema: Schema,
+    /// `pgveil.columns`
+    pub(crate) records: Vec<Record>,
+    /// One entry a declared table, in the declaration's order.
+    pub(crate) tables: Vec<TableFacts>,
+    /// Every trigger in the database whose function is in schema `pgveil`.
+    pub(crate) triggers: Vec<OwnTrigger>,
+    pub(crate) dependants: Dependants,
+    /// Roles to which the migrating role's default privileges give rights on new tables and views.
+    pub(crate) default_grantees: Vec<String>,
+}
+
+/// The server and the role that migrates.
+#[derive(PartialEq, Clone)]
+#[allow(clippy::struct_excessive_bools)] // One field a catalog fact.
+pub(crate) struct Server {
+    pub(crate) database: String,
+    pub(crate) encoding: String,
+    /// `server_version_num`
+    pub(crate) version: i32,
+    pub(crate) plpgsql: bool,
+    pub(crate) user: String,
+    pub(crate) superuser: bool,
+    /// The role may set what the server logs, so `pgveil.refuse` can.
+    pub(crate) may_silence: bool,
+    pub(crate) may_create_schema: bool,
+}
+
+/// The schema `pgveil`.
+#[derive(PartialEq, Clone)]
+#[allow(clippy::struct_excessive_bools)] // One field a catalog fact.
+pub(crate) struct Schema {
+    pub(crate) exists: bool,
+    pub(crate) may_create: bool,
+    pub(crate) columns: bool,
+    pub(crate) may_record: bool,
+    pub(crate) refuse: Option<Refuse>,
+}
+
+/// `pgveil.refuse()` as it is.
+#[derive(PartialEq, Clone)]
+#[allow(clippy::struct_excessive_bools)] // One field a catalog fact.
+pub(crate) struct Refuse {
+    pub(crate) owner: String,
+    pub(crate) owned_by_us: bool,
+    pub(crate) owner_may_silence: bool,
+    pub(crate) body: String,
+    pub(crate) config: Option<String>,
+    pub(crate) security_definer: bool,
+    pub(crate) volatile: bool,
+}
+
+/// A row of `pgveil.columns`.
+#[derive(PartialEq, Clone)]
+pub(crate) struct Record {
+    pub(crate) relation: u32,
+    /// As `regclass` prints it; a number when the table is gone.
+    pub(crate) relation_name: String,
+    pub(crate) column: String,
+    pub(crate) policy: String,
+    pub(crate) mode: String,
+    pub(crate) domain: String,
+    pub(crate) keyring: String,
+    pub(crate) key_id: String,
+    pub(crate) key_check: String,
+    pub(crate) sealed: bool,
+}
+
+/// A declared table and its profile, as far as they exist.
+#[derive(PartialEq, Clone)]
+pub(crate) struct TableFacts {
+    pub(crate) base: Option<Relation>,
+    pub(crate) profile: Option<Relation>,
+    /// The profile's schema exists (true without a profile).
+    pub(crate) profile_schema: bool,
+}
+
+/// A relation.
+#[derive(PartialEq, Clone)]
+#[allow(clippy::struct_excessive_bools)] // One field a catalog fact.
+pub(crate) struct Relation {
+    pub(crate) oid: u32,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) temporary: bool,
+    pub(crate) owner: String,
+    /// The owner is subject to the table's own row security.
+    pub(crate) owner_restricted: bool,
+    pub(crate) is_partition: bool,
+    /// Has parents or children by inheritance that is not partitioning.
+    pub(crate) inherits: bool,
+    /// `CREATE TABLE ... OF type`
+    pub(crate) typed: bool,
+    pub(crate) has_rows: bool,
+    pub(crate) comment: Option<String>,
+    pub(crate) columns: Vec<Column>,
+    /// Partitions at every level.
+    pub(crate) partitions: Vec<Partition>,
+    /// Guards: name, validated.
+    pub(crate) guards: Vec<(String, bool)>,
+}
+
+/// A partition.
+#[derive(PartialEq, Clone)]
+pub(crate) struct Partition {
+    pub(crate) oid: u32,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) foreign: bool,
+    pub(crate) columns: Vec<Column>,
+}
+
+/// A column.
+#[derive(PartialEq, Clone)]
+#[allow(clippy::struct_excessive_bools)] // One field a catalog fact.
+pub(crate) struct Column {
+    pub(crate) number: i16,
+    pub(crate) name: String,
+    pub(crate) type_oid: u32,
+    pub(crate) typmod: i32,
+    /// As `format_type` prints it, qualified.
+    pub(crate) type_name: String,
+    pub(crate) builtin_type: bool,
+    pub(crate) not_null: bool,
+    pub(crate) identity: bool,
+    pub(crate) generated: bool,
+    /// `pg_get_expr` of its default. Plaintext of a protected column.
+    pub(crate) default: Option<String>,
+    pub(crate) deterministic_collation: bool,
+    pub(crate) c_collation: bool,
+    pub(crate) partition_key: bool,
+    pub(crate) privileges: bool,
+    /// A valid, complete unique index has this column alone as its key.
+    pub(crate) unique: bool,
+}
+
+/// A trigger of ours.
+#[derive(PartialEq, Clone)]
+pub(crate) struct OwnTrigger {
+    pub(crate) relation: u32,
+    pub(crate) schema: String,
+    pub(crate) table: String,
+    pub(crate) name: String,
+    pub(crate) function: String,
+    pub(crate) function_owner: String,
+    /// The server's clone of a partitioned table's trigger.
+    pub(crate) clone: bool,
+    pub(crate) found: FoundTrigger,
+}
+
+impl Relation {
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    pub(crate) fn path(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+}
+
+impl Facts {
+    /// Reads everything. The connection is in a transaction whose search_path is `pg_catalog`
+    /// alone, so that the server prints every other name qualified.
+    pub(crate) async fn read(
+        client: &impl GenericClient,
+        declaration: &Declaration,
+    ) -> Result<Self, LifecycleError> {
+        let server = read_server(client).await.map_err(LifecycleError::reading)?;
+        let schema = read_schema(client, server.version).await.map_err(LifecycleError::reading)?;
+        let records = if schema.columns {
+            read_records(client).await.map_err(LifecycleError::reading)?
+        } else {
+            Vec::new()
+        };
+        let mut tables = Vec::new();
+        for table in &declaration.tables {
+            tables.push(read_table(client, table).await.map_err(LifecycleError::reading)?);
+        }
+        let triggers = read_triggers(client).await.map_err(LifecycleError::reading)?;
+        let dependants = Dependants::read(client, &carriers(declaration, &tables)).await?;
+        let default_grantees =
+            read_default_grantees(client).await.map_err(LifecycleError::reading)?;
+        Ok(Self { server, schema, records, tables, triggers, dependants, default_grantees })
+    }
+
+    /// What is different in `now`, in words; [`None`] when a plan made from this still holds.
+    /// Rows may come and go in tables whose columns are all sealed already.
+    pub(crate) fn difference(&self, now: &Self, declaration: &Declaration) -> Option<String> {
+        for ((declared, was), is) in declaration.tables.iter().zip(&self.tables).zip(&now.tables) {
+            let (Some(was), Some(is)) = (&was.base, &is.base) else { continue };
+            let sealed =
+                declared.columns.iter().all(|column| self.is_sealed(was.oid, &column.column));
+            if is.has_rows && !was.has_rows && !sealed {
+                return Some(format!("table {} has rows now", is.path()));
+            }
+        }
+        let tables = |facts: &Self| {
+            let mut tables = facts.tables.clone();
+            for table in &mut tables {
+                for relation in [&mut table.base, &mut table.profile].into_iter().flatten() {
+                    relation.has_rows = false;
+                }
+            }
+            tables
+        };
+        let what = if self.server != now.server {
+            "the server or the role"
+        } else if self.schema != now.schema || self.records != now.records {
+            "schema pgveil"
+        } else if tables(self) != tables(now) {
+            "a declared table"
+        } else if self.triggers != now.triggers {
+            "a trigger"
+        } else if self.dependants != now.dependants || self.default_grantees != now.default_grantees
+        {
+            "something that uses a protected column"
+        } else {
+            return None;
+        };
+        Some(format!("{what} is different"))
+    }
+
+    /// The record of a column.
+    pub(crate) fn record(&self, relation: u32, column: &str) -> Option<&Record> {
+        self.records.iter().find(|r| r.relation == relation && r.column == column)
+    }
+
+    /// The column is recorded as sealed.
+    pub(crate) fn is_sealed(&self, relation: u32, column: &str) -> bool {
+        self.record(relation, column).is_some_and(|r| r.sealed)
+    }
+}
+
+/// Every column, in tables and partitions, that holds or will hold a declared column's tokens.
+fn carriers(declaration: &Declaration, tables: &[TableFacts]) -> Vec<Carrier> {
+    let mut carriers = Vec::new();
+    for (t, (table, facts)) in declaration.tables.iter().zip(tables).enumerate() {
+        let Some(base) = &facts.base else { continue };
+        let relations = std::iter::once((base.oid, &base.columns))
+            .chain(base.partitions.iter().map(|p| (p.oid, &p.columns)));
+        for (relation, columns) in relations {
+            for (c, declared) in table.columns.iter().enumerate() {
+                if let Some(found) = columns.iter().find(|f| f.name == declared.column) {
+                    carriers.push(Carrier { relation, number: found.number, table: t, column: c });
+                }
+            }
+        }
+    }
+    carriers
+}
+
+type Read<T> = Result<T, tokio_postgres::Error>;
+
+/// Rights on single parameters exist since PostgreSQL 15.
+const PARAMETER_RIGHTS: i32 = 150_000;
+
+async fn read_server(client: &impl GenericClient) -> Read<Server> {
+    let row = client
+        .query_one(
+            "SELECT current_database()::text, current_setting('server_encoding'),
+                    current_setting('server_version_num')::int,
+                    EXISTS (SELECT FROM pg_language WHERE lanname = 'plpgsql'),
+                    current_user::text,
+                    (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+                    has_database_privilege(current_database(), 'CREATE')",
+            &[],
+        )
+        .await?;
+    let (version, superuser): (i32, bool) = (row.get(2), row.get(5));
+    let may_silence = superuser
+        || version >= PARAMETER_RIGHTS
+            && client
+                .query_one(
+                    "SELECT has_parameter_privilege('log_min_error_statement', 'SET')
+                        AND has_parameter_privilege('log_error_verbosity', 'SET')",
+                    &[],
+                )
+                .await?
+                .get(0);
+    Ok(Server {
+        database: row.get(0),
+        encoding: row.get(1),
+        version,
+        plpgsql: row.get(3),
+        user: row.get(4),
+        superuser,
+        may_silence,
+        may_create_schema: row.get(6),
+    })
+}
+
+async fn read_schema(client: &impl GenericClient, version: i32) -> Read<Schema> {
+    let row = client
+        .query_opt(
+            "SELECT has_schema_privilege(n.oid, 'CREATE'),
+                    c.oid IS NOT NULL,
+                    COALESCE(has_table_privilege(c.oid, 'INSERT, UPDATE'), false)
+             FROM pg_namespace n
+             LEFT JOIN pg_class c
+               ON c.relnamespace = n.oid AND c.relname = 'columns' AND c.relkind = 'r'
+             WHERE n.nspname = 'pgveil'",
+            &[],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(Schema {
+            exists: false,
+            may_create: true,
+            columns: false,
+            may_record: true,
+            refuse: None,
+        });
+    };
+    let parameters = if version >= PARAMETER_RIGHTS {
+        "has_parameter_privilege(r.oid, 'log_min_error_statement', 'SET')
+           AND has_parameter_privilege(r.oid, 'log_error_verbosity', 'SET')"
+    } else {
+        "false"
+    };
+    let refuse = client
+        .query_opt(
+            &format!(
+                "SELECT r.rolname::text, pg_has_role(r.oid, 'USAGE'), r.rolsuper OR {parameters},
+                        p.prosrc, p.proconfig::text, p.prosecdef, p.provolatile = 'v'
+                 FROM pg_proc p
+                 JOIN pg_namespace n ON n.oid = p.pronamespace
+                 JOIN pg_roles r ON r.oid = p.proowner
+                 WHERE n.nspname = 'pgveil' AND p.proname = 'refuse' AND p.pronargs = 0"
+            ),
+            &[],
+        )
+        .await?;
+    Ok(Schema {
+        exists: true,
+        may_create: row.get(0),
+        columns: row.get(1),
+        may_record: row.get(2),
+        refuse: refuse.map(|row| Refuse {
+            owner: row.get(0),
+            owned_by_us: row.get(1),
+            owner_may_silence: row.get(2),
+            body: row.get(3),
+            config: row.get(4),
+            security_definer: row.get(5),
+            volatile: row.get(6),
+        }),
+    })
+}
+
+async fn read_records(client: &impl GenericClient) -> Read<Vec<Record>> {
+    let rows = client
+        .query(
+            "SELECT relation::oid, relation::text, column_name::text, policy, mode, domain,
+                    keyring, key_id, key_check, stage
+             FROM pgveil.columns ORDER BY relation::oid, column_name",
+            &[],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| Record {
+            relation: row.get(0),
+            relation_name: row.get(1),
+            column: row.get(2),
+            policy: row.get(3),
+            mode: row.get(4),
+            domain: row.get(5),
+            keyring: row.get(6),
+            key_id: row.get(7),
+            key_check: row.get(8),
+            sealed: row.get::<_, &str>(9) == "sealed",
+        })
+        .collect())
+}
+
+async fn read_table(client: &impl GenericClient, table: &TableProtection) -> Read<TableFacts> {
+    let base = read_relation(client, &table.schema, &table.table).await?;
+    let (profile, profile_schema) = match &table.profile {
+        None => (None, true),
+        Some(profile) => {
+            let schema = client
+                .query_one(
+                    "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)",
+                    &[&profile.schema],
+                )
+                .await?
+                .get(0);
+            (read_relation(client, &profile.schema, &profile.table).await?, schema)
+        }
+    };
+    Ok(TableFacts { base, profile, profile_schema })
+}
+
+async fn read_relation(
+    client: &impl GenericClient,
+    schema: &str,
+    name: &str,
+) -> Read<Option<Relation>> {
+    let Some(row) = client
+        .query_opt(
+            "SELECT c.oid, c.relkind::text, c.relpersistence = 't', r.rolname::text,
+                    c.relrowsecurity AND c.relforcerowsecurity
+                      AND NOT (r.rolsuper OR r.rolbypassrls),
+                    c.relispartition,
+                    EXISTS (SELECT FROM pg_inherits i
+                            JOIN pg_class k ON k.oid = i.inhrelid AND NOT k.relispartition
+                            WHERE c.oid IN (i.inhrelid, i.inhparent)),
+                    c.reloftype <> 0, obj_description(c.oid, 'pg_class')
+             FROM pg_class c
+             JOIN pg_namespace n ON n.oid = c.relnamespace
+             JOIN pg_roles r ON r.oid = c.relowner
+             WHERE n.nspname = $1 AND c.relname = $2",
+            &[&schema, &name],
+        )
+        .await?
+    else {
+        return Ok(None);
+    };
+    let (oid, kind): (u32, String) = (row.get(0), row.get(1));
+    let is_table = matches!(kind.as_str(), "r" | "p");
+    // Whether the role may read the table is found out here, before anything changes.
+    let has_rows = is_table
+        && client
+            .query_one(
+                &format!(
+                    "SELECT EXISTS (SELECT FROM {})",
+                    pgveil_sql::physical::quote_name(schema, name)
+                ),
+                &[],
+            )
+            .await?
+            .get(0);
+    let partition_rows = client
+        .query(
+            "WITH RECURSIVE t AS (
+               SELECT inhrelid FROM pg_inherits WHERE inhparent = $1
+               UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = t.inhrelid)
+             SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'f'
+             FROM t JOIN pg_class c ON c.oid = t.inhrelid AND c.relispartition
+             JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 2, 3",
+            &[&oid],
+        )
+        .await?;
+    let mut partitions = Vec::new();
+    for p in &partition_rows {
+        let oid = p.get(0);
+        partitions.push(Partition {
+            oid,
+            schema: p.get(1),
+            name: p.get(2),
+            foreign: p.get(3),
+            columns: read_columns(client, oid).await?,
+        });
+    }
+    let guards = client
+        .query(
+            "SELECT conname::text, convalidated FROM pg_constraint
+             WHERE conrelid = $1 AND contype = 'c' AND starts_with(conname, 'pgveil_guard_')
+               AND position('pgveil.refuse()' IN pg_get_constraintdef(oid)) > 0
+             ORDER BY 1",
+            &[&oid],
+        )
+        .await?;
+    Ok(Some(Relation {
+        oid,
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        kind,
+        temporary: row.get(2),
+        owner: row.get(3),
+        owner_restricted: row.get(4),
+        is_partition: row.get(5),
+        inherits: row.get(6),
+        typed: row.get(7),
+        has_rows,
+        comment: row.get(8),
+        columns: read_columns(client, oid).await?,
+        partitions,
+        guards: guards.iter().map(|row| (row.get(0), row.get(1))).collect(),
+    }))
+}
+
+async fn read_columns(client: &impl GenericClient, relation: u32) -> Read<Vec<Column>> {
+    let rows = client
+        .query(
+            "SELECT a.attnum, a.attname::text, a.atttypid, a.atttypmod,
+                    format_type(a.atttypid, a.atttypmod), n.nspname = 'pg_catalog',
+                    a.attnotnull, a.attidentity <> '', a.attgenerated <> '',
+                    CASE WHEN a.attgenerated = '' THEN pg_get_expr(d.adbin, d.adrelid) END,
+                    COALESCE(l.collisdeterministic, true), COALESCE(l.collname = 'C', false),
+                    EXISTS (SELECT FROM pg_partitioned_table p WHERE p.partrelid = a.attrelid
+                            AND (a.attnum = ANY (p.partattrs) OR p.partexprs::text
+                              ~ ('VAR :varno 1 :varattno (0|' || a.attnum || ') '))),
+                    a.attacl IS NOT NULL,
+                    EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid
+                            AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+                            AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
+             FROM pg_attribute a
+             JOIN pg_type t ON t.oid = a.atttypid
+             JOIN pg_namespace n ON n.oid = t.typnamespace
+             LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+             LEFT JOIN pg_collation l ON l.oid = a.attcollation
+             WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+            &[&relation],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| Column {
+            number: row.get(0),
+            name: row.get(1),
+            type_oid: row.get(2),
+            typmod: row.get(3),
+            type_name: row.get(4),
+            builtin_type: row.get(5),
+            not_null: row.get(6),
+            identity: row.get(7),
+            generated: row.get(8),
+            default: row.get(9),
+            deterministic_collation: row.get(10),
+            c_collation: row.get(11),
+            partition_key: row.get(12),
+            privileges: row.get(13),
+            unique: row.get(14),
+        })
+        .collect())
+}
+
+async fn read_triggers(client: &impl GenericClient) -> Read<Vec<OwnTrigger>> {
+    let rows = client
+        .query(
+            "SELECT t.tgrelid, rn.nspname::text, c.relname::text, t.tgname::text, p.proname::text,
+                    r.rolname::text, t.tgparentid <> 0, t.tgenabled::text, t.tgtype, p.prosrc,
+                    p.prosecdef, p.proconfig::text, t.tgqual IS NOT NULL,
+                    t.tgattr::text <> ''
+             FROM pg_trigger t
+             JOIN pg_proc p ON p.oid = t.tgfoid
+             JOIN pg_namespace pn ON pn.oid = p.pronamespace AND pn.nspname = 'pgveil'
+             JOIN pg_roles r ON r.oid = p.proowner
+             JOIN pg_class c ON c.oid = t.tgrelid
+             JOIN pg_namespace rn ON rn.oid = c.relnamespace
+             ORDER BY 2, 3, 4",
+            &[],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| OwnTrigger {
+            relation: row.get(0),
+            schema: row.get(1),
+            table: row.get(2),
+            name: row.get(3),
+            function: row.get(4),
+            function_owner: row.get(5),
+            clone: row.get(6),
+            found: FoundTrigger {
+                enabled: row.get::<_, &str>(7).chars().next().unwrap_or('?'),
+                tgtype: row.get(8),
+                body: row.get(9),
+                security_definer: row.get(10),
+                config: row.get(11),
+                condition: row.get(12),
+                columns: row.get(13),
+            },
+        })
+        .collect())
+}
+
+async fn read_default_grantees(client: &impl GenericClient) -> Read<Vec<String>> {
+    let rows = client
+        .query(
+            "SELECT DISTINCT CASE WHEN x.grantee = 0 THEN 'PUBLIC'
+                                  ELSE quote_ident(g.rolname) END
+             FROM pg_default_acl d
+             JOIN pg_roles r ON r.oid = d.defaclrole AND r.rolname = current_user
+             CROSS JOIN LATERAL aclexplode(d.defaclacl) x
+             LEFT JOIN pg_roles g ON g.oid = x.grantee
+             WHERE d.defaclobjtype = 'r' ORDER BY 1",
+            &[],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,9 @@
+//! Migration and check against a real server. One cluster, one database a test.
+
+mod declared;
+mod server;
+
+mod dependants;
+mod guard;
+mod migrate;
+mod profile;
