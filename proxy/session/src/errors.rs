@@ -1,0 +1,243 @@
+//! Errors on their way to the client: our own, and the server's put right.
+
+use bytes::BytesMut;
+use pgveil_sql::plan::Rendered;
+use pgveil_sql::refusal::Refusal;
+use pgveil_wire::backend::{ErrorBuilder, ErrorFields};
+use pgwire::messages::Message as _;
+use pgwire::messages::response::ErrorResponse;
+
+use crate::sealing::Sealing;
+
+/// How grave an error of ours is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    /// The statement is over.
+    Error,
+    /// The connection is over.
+    Fatal,
+}
+
+/// Appends an ErrorResponse. `text` is the client's statement, which the refusal's position
+/// refers to.
+pub(crate) fn write(out: &mut Vec<u8>, severity: Severity, refusal: &Refusal, text: Option<&str>) {
+    let word = match severity {
+        Severity::Error => "ERROR",
+        Severity::Fatal => "FATAL",
+    };
+    let mut fields = vec![
+        (b'S', word.to_owned()),
+        (b'V', word.to_owned()),
+        (b'C', refusal.code.to_owned()),
+        (b'M', refusal.message.clone()),
+    ];
+    fields.extend(refusal.detail.clone().map(|detail| (b'D', detail)));
+    fields.extend(refusal.hint.clone().map(|hint| (b'H', hint)));
+    if let (Some(at), Some(text)) = (refusal.position, text) {
+        fields.push((b'P', character(text, at).to_string()));
+    }
+    // A zero byte would end a field early; none of our texts has one, but a name might.
+    for (_, text) in &mut fields {
+        if text.contains('\0') {
+            *text = text.replace('\0', "\u{fffd}");
+        }
+    }
+    let mut message = BytesMut::new();
+    match ErrorResponse::new(fields).encode(&mut message) {
+        Ok(()) => out.extend_from_slice(&message),
+        Err(error) => tracing::error!(%error, "an error could not be encoded"),
+    }
+}
+
+/// The refusal of a connection.
+pub(crate) fn fatal(code: &'static str, message: impl Into<String>, hint: &str) -> Refusal {
+    Refusal {
+        code,
+        message: message.into(),
+        detail: None,
+        hint: (!hint.is_empty()).then(|| hint.to_owned()),
+        position: None,
+    }
+}
+
+/// The position, as PostgreSQL counts it (characters, from 1), of a byte offset.
+fn character(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    text[..at].chars().count() + 1
+}
+
+/// Maps a position in the text that the server got to one in the client's. Both count characters
+/// from 1.
+pub(crate) fn map_position(position: usize, rendered: &Rendered, client_text: &str) -> usize {
+    let skipped = position.saturating_sub(1);
+    let offset =
+        rendered.text.char_indices().nth(skipped).map_or(rendered.text.len(), |(at, _)| at);
+    let mut mapped = offset;
+    for &[new, new_length, old, old_length] in &rendered.moved {
+        if offset < new {
+            break;
+        }
+        if offset < new + new_length {
+            mapped = old;
+            break;
+        }
+        mapped = old + old_length + (offset - new - new_length);
+    }
+    character(client_text, mapped)
+}
+
+/// What the errors of a statement may show.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) sealing: &'a Sealing,
+    /// Tokens are opened; otherwise they are hidden.
+    pub(crate) open: bool,
+    /// Tokens stay what they are.
+    pub(crate) tokens: bool,
+    /// The text sent upstream, and the client's; `None`: positions are the client's own.
+    pub(crate) texts: Option<(&'a Rendered, &'a str)>,
+}
+
+/// Appends an ErrorResponse or NoticeResponse of the server's with its tokens opened or hidden
+/// and its position mapped back.
+pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view: View<'_>) {
+    let mut message = ErrorBuilder::begin(out, tag);
+    let mut buffer = Vec::new();
+    for (kind, text) in fields {
+        match kind {
+            b'P' => {
+                let position = str::from_utf8(text).ok().and_then(|p| p.parse().ok());
+                match (position, view.texts) {
+                    (Some(position), Some((rendered, client))) => {
+                        let mapped = map_position(position, rendered, client);
+                        message.field(out, kind, mapped.to_string().as_bytes());
+                    }
+                    _ => message.field(out, kind, text),
+                }
+            }
+            b'S' | b'V' | b'C' | b'F' | b'L' | b'R' => message.field(out, kind, text),
+            _ => {
+                buffer.clear();
+                replace_tokens(&mut buffer, text, view);
+                message.field(out, kind, &buffer);
+            }
+        }
+    }
+    message.finish(out);
+}
+
+/// How every token begins: the version byte, and a timestamp whose upper bytes are zero.
+const PREFIX: &[u8] = b"gAAAAA";
+
+/// What stands for a token that may not be opened, or of which the server shows a part only.
+const SEALED: &[u8] = b"<sealed>";
+
+fn replace_tokens(out: &mut Vec<u8>, text: &[u8], view: View<'_>) {
+    let mut rest = text;
+    while let Some(at) = (!view.tokens).then(|| memchr::memmem::find(rest, PREFIX)).flatten() {
+        out.extend_from_slice(&rest[..at]);
+        let tail = &rest[at..];
+        let is_token = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'=');
+        let length = tail.iter().position(|b| !is_token(b)).unwrap_or(tail.len());
+        let before = out.len();
+        // An opened value with a zero byte would end the field; tokens of ours have none.
+        let opened = view.open
+            && view.sealing.open_any(&tail[..length], out)
+            && memchr::memchr(0, &out[before..]).is_none();
+        if !opened {
+            out.truncate(before);
+            out.extend_from_slice(SEALED);
+        }
+        rest = &tail[length..];
+    }
+    out.extend_from_slice(rest);
+}
+
+/// True when a message of the server's may hold a token.
+pub(crate) fn may_hold_token(body: &[u8]) -> bool {
+    memchr::memmem::find(body, PREFIX).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pgveil_seal::{Keyring, Mode, Sealer, keygen};
+    use pgveil_sql::catalog::{Catalog, ColumnId, SealedColumn};
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    #[test]
+    fn positions_come_back_to_the_clients_text() {
+        // "SELECT é, 'ab', x" became "SELECT é, 'gAAAAAtoken', x"
+        let client = "SELECT \u{e9}, 'ab', x";
+        let text = "SELECT \u{e9}, 'gAAAAAtoken', x".to_owned();
+        let old = client.find('\'').unwrap();
+        let rendered = Rendered { moved: vec![[old, 13, old, 4]], text };
+        assert_eq!(map_position(1, &rendered, client), 1);
+        assert_eq!(map_position(8, &rendered, client), 8);
+        assert_eq!(map_position(11, &rendered, client), 11);
+        assert_eq!(map_position(15, &rendered, client), 11);
+        let x = rendered.text.chars().position(|c| c == 'x').unwrap() + 1;
+        assert_eq!(map_position(x, &rendered, client), 17);
+        assert_eq!(map_position(99, &rendered, client), 18);
+    }
+
+    #[test]
+    fn positions_behind_several_edits() {
+        let client = "a bb cc d";
+        let rendered =
+            Rendered { text: "a BBBB  d".to_owned(), moved: vec![[2, 4, 2, 2], [7, 0, 5, 2]] };
+        for (new, old) in [(1, 1), (3, 3), (5, 3), (7, 5), (8, 8), (9, 9)] {
+            assert_eq!(map_position(new, &rendered, client), old, "{new}");
+        }
+    }
+
+    fn sealing(key: &str) -> Sealing {
+        let keyring = Arc::new(Keyring::parse(key).unwrap());
+        let column = SealedColumn {
+            id: ColumnId(0),
+            relation: 1,
+            number: 1,
+            schema: "public".into(),
+            table: "t".into(),
+            column: "c".into(),
+            policy: "p".into(),
+            mode: Mode::Deterministic,
+            domain: "d".into(),
+            keyring: "main".into(),
+            key_id: keyring.primary().id().to_string(),
+            key_check: keyring.primary().check_value(),
+            logical: pgveil_seal::LogicalType::Text,
+        };
+        let catalog = Catalog { columns: vec![column], ..Catalog::default() };
+        let keys = HashMap::from([("main".to_owned(), crate::sealing::Keys::new(keyring))]);
+        Sealing::new(&catalog, &keys)
+    }
+
+    #[test]
+    fn tokens_are_opened_hidden_or_left() {
+        let key = keygen();
+        let sealing = sealing(&key);
+        let mut token = Vec::new();
+        let keyring = Keyring::parse(&key).unwrap();
+        let sealer = Sealer::deterministic(keyring.primary(), "d");
+        sealer.seal_into(b"ada@example.org", &mut token).unwrap();
+        let token = String::from_utf8(token).unwrap();
+        let text = format!("Key (email)=({token}) already exists. ({}...)", &token[..40]);
+        let shown = |open, tokens| {
+            let mut out = Vec::new();
+            let view = View { sealing: &sealing, open, tokens, texts: None };
+            replace_tokens(&mut out, text.as_bytes(), view);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            shown(true, false),
+            "Key (email)=(ada@example.org) already exists. (<sealed>...)"
+        );
+        assert_eq!(shown(false, false), "Key (email)=(<sealed>) already exists. (<sealed>...)");
+        assert_eq!(shown(false, true), text);
+    }
+}

@@ -1,0 +1,378 @@
+//! The extended query protocol: Parse, Bind, Describe, Execute, Close.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pgveil_sql::plan::{Planned, ServerParam, Slot, Verb};
+use pgveil_sql::refusal::Refusal;
+use pgveil_sql::{REFUSED, render};
+use pgveil_wire::frame::Frame;
+use pgveil_wire::frontend::{self, Bind, BindBuilder, Parse, Target};
+
+use crate::expectation::{Change, Expected, Owner, Placed};
+use crate::names::Lookup;
+use crate::params;
+use crate::prepared::{Analysed, Portal, Prepared};
+use crate::session::{Halt, Session};
+use crate::simple::{malformed, own_script, seal_literal};
+
+/// A prepared statement that no client has: binding to it is how the server raises an error at a
+/// Bind.
+const NO_STATEMENT: &[u8] = b"pgveil_refused";
+
+/// Prepared statements in scope that a session may have, and portals.
+const MAX_NAMES: usize = 20_000;
+
+impl Session {
+    /// A Parse.
+    pub(crate) async fn parse(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
+        let Ok(parse) = Parse::decode(frame.body()) else {
+            self.refuse_parse(b"", malformed(), "");
+            return Ok(());
+        };
+        if !self.must_read(parse.text).await? {
+            self.forward(frame);
+            self.expect_parse(parse.name, None, None);
+            return Ok(());
+        }
+        let types: Vec<u32> = parse.types.iter().collect();
+        match self.prepare(&parse, &types).await {
+            Ok(prepared) => self.send_parse(frame, &parse, prepared),
+            Err(Halt::Refused(refusal)) => {
+                self.refuse_parse(parse.name, refusal, &String::from_utf8_lossy(parse.text));
+            }
+            Err(halt) => return Err(halt),
+        }
+        Ok(())
+    }
+
+    /// Analyses and renders the statement of a Parse.
+    async fn prepare(&mut self, parse: &Parse<'_>, types: &[u32]) -> Result<Prepared, Halt> {
+        if self.statements.len() >= MAX_NAMES {
+            return Err(too_many("prepared statements").into());
+        }
+        let analysed = self.analyse(parse.text, types).await?;
+        if analysed.script.statements.len() > 1 {
+            return Err(Refusal {
+                code: "42601",
+                message: "cannot insert multiple commands into a prepared statement".to_owned(),
+                detail: None,
+                hint: None,
+                position: None,
+            }
+            .into());
+        }
+        let planned = analysed.script.statements.first();
+        if let Some(refusal) = planned.and_then(|planned| planned.refusal.clone()) {
+            return Err(refusal.into());
+        }
+        let own = own_script(self, &analysed);
+        let rendered = if own.is_none() && analysed.is_fixed() {
+            Arc::clone(analysed.rendered())
+        } else {
+            let loaded = &self.loaded;
+            let mut seal = |slot: &Slot, value: &str| seal_literal(loaded, slot, value);
+            let script = own.as_ref().unwrap_or(&analysed.script);
+            let (rendered, failed) = render(&analysed.text, script, &|_, _| false, &mut seal);
+            if let Some((_, refusal)) = failed.into_iter().next() {
+                return Err(refusal.into());
+            }
+            Arc::new(rendered)
+        };
+        Ok(Prepared {
+            analysed,
+            rendered,
+            types: types.into(),
+            loaded: Arc::clone(&self.loaded),
+            settings: Arc::clone(&self.settings),
+        })
+    }
+
+    fn send_parse(&mut self, frame: Frame<'_>, parse: &Parse<'_>, prepared: Prepared) {
+        let params = prepared.planned().map(|planned| &planned.params);
+        let server = params.map_or(&[][..], |params| &params.server);
+        if server.is_empty() && *prepared.rendered.text == *prepared.analysed.text {
+            self.forward(frame);
+        } else {
+            let out = self.link.server.output.tail();
+            let text = prepared.rendered.text.as_bytes();
+            if server.is_empty() {
+                frontend::write_parse(out, parse.name, text, prepared.types.iter().copied());
+            } else {
+                let types = server.iter().map(|param| server_type(param, &prepared.types));
+                frontend::write_parse(out, parse.name, text, types);
+            }
+        }
+        self.expect_parse(parse.name, Some(Arc::new(prepared)), None);
+    }
+
+    fn expect_parse(
+        &mut self,
+        name: &[u8],
+        prepared: Option<Arc<Prepared>>,
+        refusal: Option<Box<Placed>>,
+    ) {
+        let seq = self.upcoming();
+        let change = self
+            .statements
+            .change(name, seq, self.batch, prepared.clone())
+            .then(|| Change::Statement(name.into()));
+        self.expect(Owner::Client, Expected::Parse { prepared, refusal }, change);
+        self.sent_extended();
+    }
+
+    fn sent_extended(&mut self) {
+        self.batch_open = true;
+        self.unflushed = true;
+    }
+
+    /// Refuses a Parse in its place.
+    fn refuse_parse(&mut self, name: &[u8], refusal: Refusal, text: &str) {
+        if self.skipping {
+            self.refuse_at_once(&refusal, text);
+            return;
+        }
+        let out = self.link.server.output.tail();
+        frontend::write_parse(out, name, REFUSED.as_bytes(), [].into_iter());
+        self.expect_parse(name, None, Some(Box::new(Placed { refusal, text: text.into() })));
+    }
+
+    /// A Bind.
+    pub(crate) async fn bind(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
+        let Ok(bind) = Bind::decode(frame.body()) else {
+            self.refuse_bind(b"", malformed(), None);
+            return Ok(());
+        };
+        let prepared = match self.statements.lookup(bind.statement, self.batch) {
+            Lookup::Unsettled => return Err(Halt::Wait),
+            Lookup::Unknown => {
+                self.forward(frame);
+                self.expect_bind(bind.portal, None, None);
+                return Ok(());
+            }
+            Lookup::Known(prepared) => prepared,
+        };
+        match self.send_bind(frame, &bind, &prepared).await {
+            Ok(()) => {}
+            Err(Halt::Refused(refusal)) => {
+                self.refuse_bind(bind.portal, refusal, Some(&prepared));
+            }
+            Err(halt) => return Err(halt),
+        }
+        Ok(())
+    }
+
+    async fn send_bind(
+        &mut self,
+        frame: Frame<'_>,
+        bind: &Bind<'_>,
+        known: &Arc<Prepared>,
+    ) -> Result<(), Halt> {
+        if self.portals.len() >= MAX_NAMES {
+            return Err(too_many("portals").into());
+        }
+        let prepared = self.current(bind.statement, known).await?;
+        let Some(planned) = prepared.planned() else {
+            self.forward(frame);
+            self.expect_bind(bind.portal, None, None);
+            return Ok(());
+        };
+        let access = self.access(planned)?;
+        if planned.params.is_identity() {
+            self.forward(frame);
+        } else {
+            params::check_counts(bind, planned)?;
+            let utf8 = self.is_utf8_client();
+            let encoding = (!utf8).then_some(&*self.settings.client_encoding);
+            let out = self.link.server.output.tail();
+            let start = out.len();
+            if let Err(refusal) = params::write_bind(out, bind, planned, &self.loaded, encoding) {
+                out.truncate(start);
+                return Err(refusal.into());
+            }
+        }
+        if !matches!(planned.verb, Verb::Pgveil(_)) {
+            self.last_rewrite = Some(Arc::clone(&prepared.rendered));
+        }
+        let portal = Arc::new(Portal { prepared: Arc::clone(&prepared), access });
+        self.expect_bind(bind.portal, Some(portal), None);
+        Ok(())
+    }
+
+    /// The prepared statement as the catalog and settings of now read it. Where they read it
+    /// differently it must be prepared again, as the server would say.
+    async fn current(&mut self, name: &[u8], known: &Arc<Prepared>) -> Result<Arc<Prepared>, Halt> {
+        let quiet = |planned: &Planned| matches!(planned.verb, Verb::Transaction | Verb::Setting);
+        if known.planned().is_none_or(quiet) {
+            return Ok(Arc::clone(known));
+        }
+        if self.is_stale() {
+            self.refresh().await?;
+        }
+        if Arc::ptr_eq(&known.loaded, &self.loaded) && known.settings == self.settings {
+            return Ok(Arc::clone(known));
+        }
+        let text = &known.analysed.text;
+        let now = Analysed::get(&self.loaded, &self.settings, text, &known.types);
+        let now = now.ok().filter(|now| known.same_as(now, &self.loaded));
+        let Some(analysed) = now else {
+            return Err(Refusal {
+                code: "0A000",
+                message: "cached plan must not change result type".to_owned(),
+                detail: Some(
+                    "A relation or a setting has changed since the statement was prepared."
+                        .to_owned(),
+                ),
+                hint: Some("Prepare the statement again.".to_owned()),
+                position: None,
+            }
+            .into());
+        };
+        let renewed = Arc::new(Prepared {
+            analysed,
+            rendered: Arc::clone(&known.rendered),
+            types: known.types.clone(),
+            loaded: Arc::clone(&self.loaded),
+            settings: Arc::clone(&self.settings),
+        });
+        self.statements.renew(name, known, &renewed);
+        Ok(renewed)
+    }
+
+    fn expect_bind(
+        &mut self,
+        name: &[u8],
+        portal: Option<Arc<Portal>>,
+        refusal: Option<Box<Placed>>,
+    ) {
+        let seq = self.upcoming();
+        let change = self
+            .portals
+            .change(name, seq, self.batch, portal.clone())
+            .then(|| Change::Portal(name.into()));
+        self.expect(Owner::Client, Expected::Bind { portal, refusal }, change);
+        self.sent_extended();
+    }
+
+    /// Refuses a Bind in its place.
+    fn refuse_bind(&mut self, portal: &[u8], refusal: Refusal, prepared: Option<&Prepared>) {
+        let text =
+            prepared.map_or_else(|| "".into(), |prepared| Arc::clone(&prepared.analysed.text));
+        if self.skipping {
+            self.refuse_at_once(&refusal, &text);
+            return;
+        }
+        let seq = self.upcoming();
+        let change = self
+            .portals
+            .change(portal, seq, self.batch, None)
+            .then(|| Change::Portal(portal.into()));
+        let placed = Box::new(Placed { refusal, text });
+        self.send_failing_bind(portal, Owner::Client, Some(placed), change);
+        self.sent_extended();
+    }
+
+    /// Sends a Bind that the server refuses.
+    pub(crate) fn send_failing_bind(
+        &mut self,
+        portal: &[u8],
+        owner: Owner,
+        refusal: Option<Box<Placed>>,
+        change: Option<Change>,
+    ) {
+        let out = self.link.server.output.tail();
+        let bind = BindBuilder::begin(out, portal, NO_STATEMENT, [].into_iter(), 0);
+        bind.finish(out, &[0, 0]);
+        self.expect(owner, Expected::Bind { portal: None, refusal }, change);
+    }
+
+    /// A Describe.
+    pub(crate) fn describe(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
+        let expected = match Target::decode(frame.body()) {
+            Ok(Some(Target::Statement(name))) => match self.statements.lookup(name, self.batch) {
+                Lookup::Unsettled => return Err(Halt::Wait),
+                Lookup::Unknown => Expected::DescribeStatement(None),
+                Lookup::Known(prepared) => Expected::DescribeStatement(Some(prepared)),
+            },
+            Ok(Some(Target::Portal(name))) => match self.portals.lookup(name, self.batch) {
+                Lookup::Unsettled => return Err(Halt::Wait),
+                Lookup::Unknown => Expected::DescribePortal(None),
+                Lookup::Known(portal) => Expected::DescribePortal(Some(portal)),
+            },
+            // The server answers with an error.
+            Ok(None) | Err(_) => Expected::DescribePortal(None),
+        };
+        self.forward(frame);
+        self.expect(Owner::Client, expected, None);
+        self.sent_extended();
+        Ok(())
+    }
+
+    /// An Execute.
+    pub(crate) fn execute(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
+        // A malformed one is the server's to refuse.
+        let name = frontend::execute(frame.body()).unwrap_or_default();
+        let portal = match self.portals.lookup(name, self.batch) {
+            Lookup::Unsettled => return Err(Halt::Wait),
+            Lookup::Unknown => None,
+            Lookup::Known(portal) => Some(portal),
+        };
+        if let Some(planned) = portal.as_ref().and_then(|portal| portal.prepared.planned()) {
+            self.note_effects(planned);
+        }
+        self.forward(frame);
+        let started = Instant::now();
+        self.expect(Owner::Client, Expected::Execute { portal, started }, None);
+        self.sent_extended();
+        Ok(())
+    }
+
+    /// A Close.
+    pub(crate) fn close(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
+        let seq = self.upcoming();
+        let change = match Target::decode(frame.body()) {
+            Ok(Some(Target::Statement(name))) => self
+                .statements
+                .change(name, seq, self.batch, None)
+                .then(|| Change::Statement(name.into())),
+            Ok(Some(Target::Portal(name))) => self
+                .portals
+                .change(name, seq, self.batch, None)
+                .then(|| Change::Portal(name.into())),
+            Ok(None) | Err(_) => None,
+        };
+        self.forward(frame);
+        self.expect(Owner::Client, Expected::Close, change);
+        self.sent_extended();
+        Ok(())
+    }
+}
+
+impl Portal {
+    /// True when its rows are opened and it writes: its commit waits until they are.
+    pub(crate) fn writes_and_reveals(&self) -> bool {
+        let writes = self.prepared.planned().is_some_and(|planned| {
+            matches!(planned.verb, Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge)
+        });
+        writes && self.access.work().is_some()
+    }
+}
+
+/// The type of a server's parameter in our Parse: tokens are text whatever they stand for.
+fn server_type(param: &ServerParam, declared: &[u32]) -> u32 {
+    match &param.seal {
+        Some(seal) if seal.array => 1009,
+        Some(_) => 25,
+        None => declared.get(param.client).copied().unwrap_or(0),
+    }
+}
+
+fn too_many(what: &str) -> Refusal {
+    Refusal {
+        code: "53400",
+        message: format!("too many {what}"),
+        detail: Some(format!("pgveil keeps at most {MAX_NAMES} in a session.")),
+        hint: Some("Close those that are not used any more.".to_owned()),
+        position: None,
+    }
+}

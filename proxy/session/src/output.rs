@@ -1,0 +1,268 @@
+//! Rows on their way to the client.
+
+use std::iter;
+
+use pgveil_policy::Reveal;
+use pgveil_seal::LogicalType;
+use pgveil_sql::catalog::ColumnId;
+use pgveil_sql::plan::Output;
+use pgveil_sql::refusal::Refusal;
+use pgveil_wire::DecodeError;
+use pgveil_wire::backend::{self, FieldType};
+use pgveil_wire::row::{Cells, RowBuilder};
+
+use crate::catalog_cache::Loaded;
+use crate::sealing::OpenFailure;
+
+/// What becomes of one column's cells.
+#[derive(Debug, Clone)]
+pub(crate) enum Cell {
+    /// It passes.
+    Plain,
+    /// It holds a token.
+    Sealed {
+        column: ColumnId,
+        /// The type that the client sees.
+        logical: LogicalType,
+        /// What the policy lets it see.
+        reveal: Reveal,
+    },
+}
+
+/// Buffers that are used again for every row.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    value: Vec<u8>,
+    text: String,
+}
+
+/// Why a row cannot be shown.
+#[derive(Debug)]
+pub(crate) enum RowError {
+    /// The message is not what its type says, or not what the statement's plan says.
+    Shape,
+    /// A token does not become a value.
+    Open(ColumnId, OpenFailure),
+    /// The value is not text in the encoding that the column is sealed in.
+    NotText(ColumnId),
+    /// The value has characters that we cannot say in the client's encoding.
+    Untranslatable(ColumnId),
+}
+
+impl From<DecodeError> for RowError {
+    fn from(_: DecodeError) -> Self {
+        Self::Shape
+    }
+}
+
+/// Appends the DataRow with this body, its sealed cells opened, masked or withheld. Binary and
+/// text formats of the character types are the same bytes, so formats do not matter here. When it
+/// fails `out` is as before.
+pub(crate) fn write_row(
+    out: &mut Vec<u8>,
+    body: &[u8],
+    cells: &[Cell],
+    loaded: &Loaded,
+    utf8_client: bool,
+    scratch: &mut Scratch,
+) -> Result<(), RowError> {
+    let mut values = Cells::decode(body)?;
+    if values.left() != cells.len() {
+        return Err(RowError::Shape);
+    }
+    let mut row = RowBuilder::begin(out, cells.len());
+    for cell in cells {
+        let result = match (values.next_cell(), cell) {
+            (Err(error), _) => Err(error.into()),
+            (Ok(None), _) => {
+                row.cell(out, None);
+                Ok(())
+            }
+            (Ok(value), Cell::Plain) => {
+                row.cell(out, value);
+                Ok(())
+            }
+            (Ok(Some(_)), Cell::Sealed { reveal: Reveal::Withhold, .. }) => {
+                row.cell(out, None);
+                Ok(())
+            }
+            (Ok(Some(token)), Cell::Sealed { column, logical, reveal }) => {
+                row.cell_with(out, |out| {
+                    let start = out.len();
+                    open_cell(out, token, *column, *logical, reveal, loaded, scratch)?;
+                    if utf8_client || out[start..].is_ascii() {
+                        Ok(())
+                    } else {
+                        Err(RowError::Untranslatable(*column))
+                    }
+                })
+            }
+        };
+        if let Err(error) = result {
+            row.abandon(out);
+            return Err(error);
+        }
+    }
+    if values.finish().is_err() {
+        row.abandon(out);
+        return Err(RowError::Shape);
+    }
+    row.finish(out);
+    Ok(())
+}
+
+/// Appends what the client sees of one token.
+fn open_cell(
+    out: &mut Vec<u8>,
+    token: &[u8],
+    column: ColumnId,
+    logical: LogicalType,
+    reveal: &Reveal,
+    loaded: &Loaded,
+    scratch: &mut Scratch,
+) -> Result<(), RowError> {
+    // What is stored has passed the column's own type. Only `character(n)`, which is padded, and
+    // another type than the column's, which cuts, look at the value again.
+    let native = logical == loaded.catalog.column(column).logical;
+    let padded = matches!(logical, LogicalType::Char(Some(_)));
+    if native && !padded && matches!(reveal, Reveal::Reveal) {
+        return loaded
+            .sealing
+            .open_into(column, token, out)
+            .map_err(|failure| RowError::Open(column, failure));
+    }
+    scratch.value.clear();
+    loaded
+        .sealing
+        .open_into(column, token, &mut scratch.value)
+        .map_err(|failure| RowError::Open(column, failure))?;
+    let value = str::from_utf8(&scratch.value).map_err(|_| RowError::NotText(column))?;
+    let cut = if native { value.into() } else { logical.cast(value) };
+    let shown = logical.present(&cut);
+    match reveal {
+        Reveal::Mask(mask) => {
+            scratch.text.clear();
+            mask.apply(&shown, &mut scratch.text);
+            out.extend_from_slice(scratch.text.as_bytes());
+        }
+        Reveal::Reveal => out.extend_from_slice(shown.as_bytes()),
+        Reveal::Withhold => {}
+    }
+    Ok(())
+}
+
+/// Gives the sealed columns of a RowDescription their logical types. An error: the description
+/// does not have as many columns as the plan.
+pub(crate) fn patch_description(body: &mut [u8], output: &[Output]) -> Result<(), DecodeError> {
+    backend::patch_types(
+        body,
+        output.iter().map(|output| match output {
+            Output::Plain => None,
+            Output::Sealed { logical, .. } => {
+                Some(FieldType { oid: logical.oid(), length: -1, typmod: logical.typmod() })
+            }
+        }),
+    )
+}
+
+/// The cells of an output of which the policy has decided.
+pub(crate) fn cells(
+    output: &[Output],
+    mut decide: impl FnMut(ColumnId) -> Option<Reveal>,
+) -> Result<Box<[Cell]>, Refusal> {
+    output
+        .iter()
+        .map(|output| match *output {
+            Output::Plain => Ok(Cell::Plain),
+            Output::Sealed { column, logical } => match decide(column) {
+                Some(reveal) => Ok(Cell::Sealed { column, logical, reveal }),
+                None => Err(Refusal {
+                    code: "55000",
+                    message: "the policy has not decided about a column of the result".to_owned(),
+                    detail: None,
+                    hint: None,
+                    position: None,
+                }),
+            },
+        })
+        .collect()
+}
+
+impl RowError {
+    /// The error that the client gets in place of the rest of the rows.
+    pub(crate) fn refusal(&self, loaded: &Loaded) -> Refusal {
+        let (column, code, detail, hint) = match self {
+            Self::Shape => {
+                return Refusal {
+                    code: "55000",
+                    message: "the result does not have the columns that were planned".to_owned(),
+                    detail: Some("A relation has changed since the statement was read.".to_owned()),
+                    hint: Some("Run the statement again.".to_owned()),
+                    position: None,
+                };
+            }
+            Self::Open(column, OpenFailure::NoKeyring) => (
+                column,
+                "55000",
+                "Its keyring is not configured.".to_owned(),
+                "Configure the keyring that the policy names.",
+            ),
+            Self::Open(column, OpenFailure::Token(error)) => (
+                column,
+                "XX001",
+                format!("The stored text does not open: {error}."),
+                "The keyring lacks the key that sealed it, or the value was not written by pgveil.",
+            ),
+            Self::NotText(column) => (
+                column,
+                "22021",
+                "The token holds bytes that are not UTF-8.".to_owned(),
+                "The value was not written by pgveil.",
+            ),
+            Self::Untranslatable(column) => (
+                column,
+                "22P05",
+                "The value has characters outside ASCII, and the client's encoding is not UTF8."
+                    .to_owned(),
+                "SET client_encoding TO 'UTF8'.",
+            ),
+        };
+        let column = loaded.catalog.column(*column);
+        Refusal {
+            code,
+            message: format!(
+                "cannot open a value of column \"{}\" of relation \"{}\" (keyring \"{}\", key {})",
+                column.column, column.table, column.keyring, column.key_id
+            ),
+            detail: Some(detail),
+            hint: Some(hint.to_owned()),
+            position: None,
+        }
+    }
+}
+
+/// True when every cell passes as it comes.
+pub(crate) fn passes(cells: &[Cell]) -> bool {
+    cells.iter().all(|cell| matches!(cell, Cell::Plain))
+}
+
+/// The types of a statement's parameters as the client sees them: its own where it gave one, the
+/// logical ones of sealed parameters, else the server's.
+pub(crate) fn described_types(
+    params: &pgveil_sql::plan::ParamMap,
+    declared: &[u32],
+    server: &[u32],
+) -> Vec<u32> {
+    let seals = params.server.iter().map(Some).chain(iter::repeat(None));
+    seals
+        .take(params.client)
+        .enumerate()
+        .map(|(index, param)| match declared.get(index) {
+            Some(oid) if *oid != 0 => *oid,
+            _ => match param.and_then(|param| param.seal.as_ref()) {
+                Some(seal) => seal.described,
+                None => server.get(index).copied().unwrap_or(0),
+            },
+        })
+        .collect()
+}

@@ -1,0 +1,202 @@
+//! Statement strings analysed, and what prepared statements and portals keep of them.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+
+use pgveil_sql::catalog::Settings;
+use pgveil_sql::plan::{Planned, Rendered, Replacement, Script, Slot};
+use pgveil_sql::refusal::Refusal;
+use quick_cache::Equivalent;
+use quick_cache::sync::Cache;
+
+use crate::catalog_cache::Loaded;
+use crate::output::Cell;
+
+/// A statement string and its plan.
+#[derive(Debug)]
+pub(crate) struct Analysed {
+    pub(crate) text: Arc<str>,
+    pub(crate) script: Script,
+    /// The text sent upstream, if nothing in it depends on a value or a verdict.
+    rendered: OnceLock<Arc<Rendered>>,
+}
+
+impl Analysed {
+    /// Analyses a text, or finds it analysed. An error refuses the whole text.
+    pub(crate) fn get(
+        loaded: &Loaded,
+        settings: &Arc<Settings>,
+        text: &str,
+        types: &[u32],
+    ) -> Result<Arc<Self>, Refusal> {
+        if let Some(known) = loaded.scripts.cache.get(&KeyRef(text, types, settings)) {
+            return Ok(known);
+        }
+        let script = pgveil_sql::analyse(text, &loaded.catalog, settings, types)?;
+        let keep = text.len() <= CACHED_TEXT && script.statements.iter().all(holds_no_value);
+        let analysed = Arc::new(Self { text: text.into(), script, rendered: OnceLock::new() });
+        if keep {
+            let key = Key {
+                text: Arc::clone(&analysed.text),
+                types: types.into(),
+                settings: Arc::clone(settings),
+            };
+            loaded.scripts.cache.insert(key, Arc::clone(&analysed));
+        }
+        Ok(analysed)
+    }
+
+    /// The text as it goes upstream when no statement is refused and no literal is sealed.
+    pub(crate) fn rendered(&self) -> &Arc<Rendered> {
+        self.rendered.get_or_init(|| {
+            let mut no_literal = |_: &Slot, value: &str| Ok(value.to_owned());
+            let (rendered, _) =
+                pgveil_sql::render(&self.text, &self.script, &|_, _| false, &mut no_literal);
+            Arc::new(rendered)
+        })
+    }
+
+    /// True when [`Analysed::rendered`] is the text that goes upstream.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.script.statements.iter().all(holds_no_value)
+    }
+}
+
+/// A statement that runs and has no literal to be sealed: its text holds no protected value.
+fn holds_no_value(planned: &Planned) -> bool {
+    planned.refusal.is_none()
+        && !planned.edits.iter().any(|edit| matches!(edit.with, Replacement::Seal { .. }))
+}
+
+/// Longer texts are analysed every time.
+const CACHED_TEXT: usize = 16 * 1024;
+
+/// Statement strings kept for one catalog.
+const CACHED_SCRIPTS: usize = 2000;
+
+/// The analysed statement strings of one catalog that hold no protected value.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    cache: Cache<Key, Arc<Analysed>>,
+}
+
+impl Scripts {
+    pub(crate) fn new() -> Self {
+        Self { cache: Cache::new(CACHED_SCRIPTS) }
+    }
+}
+
+/// What the meaning of a text depends on besides the catalog.
+#[derive(Debug, Clone)]
+struct Key {
+    text: Arc<str>,
+    types: Box<[u32]>,
+    settings: Arc<Settings>,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        KeyRef(&self.text, &self.types, &self.settings).equivalent(other)
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_key(&self.text, &self.types, state);
+    }
+}
+
+/// Settings differ between few sessions: comparing them is enough.
+fn hash_key<H: Hasher>(text: &str, types: &[u32], state: &mut H) {
+    text.hash(state);
+    types.hash(state);
+}
+
+/// A key made of references.
+struct KeyRef<'k>(&'k str, &'k [u32], &'k Settings);
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_key(self.0, self.1, state);
+    }
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.0 == *key.text && *self.1 == *key.types && *self.2 == *key.settings
+    }
+}
+
+/// What the policy lets a session see of one statement.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// One entry an output column; empty: every cell passes.
+    pub(crate) cells: Box<[Cell]>,
+    /// Tokens in errors about the statement are opened.
+    pub(crate) opens_errors: bool,
+    /// The verdict in one word, for the log.
+    pub(crate) verdict: &'static str,
+}
+
+impl Access {
+    /// Of a statement that no policy has business with.
+    pub(crate) fn plain() -> Self {
+        Self { cells: Box::default(), opens_errors: false, verdict: "plain" }
+    }
+
+    /// The cells, where rows need work.
+    pub(crate) fn work(&self) -> Option<&[Cell]> {
+        (!crate::output::passes(&self.cells)).then_some(&*self.cells)
+    }
+}
+
+/// A prepared statement of the client's.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// Exactly one statement, or none (an empty string).
+    pub(crate) analysed: Arc<Analysed>,
+    /// The text that the server got.
+    pub(crate) rendered: Arc<Rendered>,
+    /// The parameter types of the client's Parse.
+    pub(crate) types: Box<[u32]>,
+    /// What it was analysed with.
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl Prepared {
+    /// The statement's plan; `None`: the empty statement.
+    pub(crate) fn planned(&self) -> Option<&Planned> {
+        self.analysed.script.statements.first()
+    }
+
+    /// True when the same text, analysed again, means the same to the server and to us.
+    pub(crate) fn same_as(&self, now: &Analysed, loaded: &Loaded) -> bool {
+        match (self.planned(), now.script.statements.first()) {
+            (None, None) => true,
+            (Some(then), Some(now)) => {
+                let columns = then.facts.relations.iter().flat_map(|relation| &relation.columns);
+                then.edits == now.edits
+                    && then.params == now.params
+                    && then.output == now.output
+                    && then.facts == now.facts
+                    && now.refusal.is_none()
+                    // Ids count within one catalog: the same id must still be the same column.
+                    && columns.map(|column| column.id).all(|id| {
+                        let now = loaded.catalog.columns.get(id.0 as usize);
+                        now == Some(self.loaded.catalog.column(id))
+                    })
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A portal of the client's.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    pub(crate) prepared: Arc<Prepared>,
+    pub(crate) access: Arc<Access>,
+}

@@ -1,0 +1,579 @@
+//! What the server sends: each response belongs to the entry at the front of the queue, which
+//! says what becomes of it.
+//!
+//! Nothing here waits, so it may run while an own step is under way.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pgveil_sql::plan::{Deallocate, Output, Planned, Verb};
+use pgveil_sql::refusal::Refusal;
+use pgveil_wire::backend::{self, ErrorFields, TransactionStatus, tag};
+use pgveil_wire::frame::{self, HEADER};
+
+use crate::errors::{self, Severity, View};
+use crate::expectation::{Change, Expectation, Expected, Owner};
+use crate::output::{self, RowError};
+use crate::peer::{HIGH_WATER, Link};
+use crate::prepared::{Access, Prepared};
+use crate::session::{End, Session};
+
+const UNASKED: End = End::BadServer("nothing was asked");
+const UNFIT: End = End::BadServer("the response does not belong to the message");
+
+/// What the server answers next, reduced to what responses need: copies of shared pointers, so
+/// that the session can change meanwhile.
+enum Head {
+    Plain,
+    Rows { access: Arc<Access>, loaded: Arc<crate::catalog_cache::Loaded> },
+}
+
+impl Session {
+    /// Takes what the server has sent, as far as it is complete and the client can take it.
+    pub(crate) fn serve_server(&mut self) -> Result<(), End> {
+        let Link { client, server } = &mut self.link;
+        server.pass_on(client);
+        if server.passing > 0 {
+            return Ok(());
+        }
+        // Taken out, so that a message can be read while the session changes.
+        let mut input = std::mem::take(&mut self.link.server.input);
+        let mut at = 0;
+        let result = self.take_server(input.data(), &mut at);
+        input.consume(at);
+        self.link.server.input = input;
+        result
+    }
+
+    fn take_server(&mut self, data: &[u8], at: &mut usize) -> Result<(), End> {
+        let limit = self.proxy.options.max_frame;
+        while self.link.client.output.len() < HIGH_WATER {
+            let rest = &data[*at..];
+            let passes = self.rows_pass();
+            if passes {
+                // Rows that need no work go on as one piece.
+                let is_row = |tag| matches!(tag, tag::DATA_ROW | tag::COPY_DATA);
+                let run = frame::run(rest, limit, is_row);
+                if run > 0 {
+                    self.link.client.output.tail().extend_from_slice(&rest[..run]);
+                    *at += run;
+                    continue;
+                }
+            }
+            let not_a_message = |_| End::BadServer("not a message");
+            let Some(header) = frame::header(rest, limit).map_err(not_a_message)? else { break };
+            let Some(frame) = rest.get(..header.size) else {
+                if passes && matches!(header.tag, tag::DATA_ROW | tag::COPY_DATA) {
+                    self.link.client.output.tail().extend_from_slice(rest);
+                    self.link.server.passing = header.size - rest.len();
+                    *at = data.len();
+                }
+                break;
+            };
+            *at += header.size;
+            self.server_frame(header.tag, frame)?;
+        }
+        Ok(())
+    }
+
+    /// True when the rows that come are the client's and need no work.
+    fn rows_pass(&mut self) -> bool {
+        if self.silenced {
+            return false;
+        }
+        let reveal = self.reveal;
+        let Some(entry) = self.queue.front() else { return false };
+        if entry.owner == Owner::Own {
+            return false;
+        }
+        let works = |access: &Access| reveal && access.work().is_some();
+        match &entry.expected {
+            Expected::Query(None) | Expected::Execute { portal: None, .. } => true,
+            Expected::Query(Some(run)) => run.access().is_none_or(|access| !works(access)),
+            Expected::Execute { portal: Some(portal), .. } => !works(&portal.access),
+            _ => false,
+        }
+    }
+
+    fn server_frame(&mut self, kind: u8, frame: &[u8]) -> Result<(), End> {
+        let body = &frame[HEADER..];
+        match kind {
+            tag::NOTICE_RESPONSE => self.notice(frame),
+            tag::PARAMETER_STATUS => self.parameter_status(frame),
+            tag::NOTIFICATION_RESPONSE => self.send(frame),
+            tag::ERROR_RESPONSE => self.error(frame)?,
+            tag::READY_FOR_QUERY => self.ready(frame)?,
+            _ => match self.queue.front() {
+                None => return Err(UNASKED),
+                Some(entry) if entry.owner == Owner::Own => self.step_response(kind, body)?,
+                Some(_) => self.response(kind, frame)?,
+            },
+        }
+        Ok(())
+    }
+
+    /// Sends a frame of the server's on as it came.
+    fn send(&mut self, frame: &[u8]) {
+        self.link.client.output.tail().extend_from_slice(frame);
+    }
+
+    /// Sends a response on, unless the client was given an error in its place.
+    fn answer(&mut self, frame: &[u8]) {
+        if !self.silenced {
+            self.send(frame);
+        }
+    }
+
+    fn parameter_status(&mut self, frame: &[u8]) {
+        if let Ok((name, _)) = backend::parameter_status(&frame[HEADER..]) {
+            let matters = matches!(
+                name,
+                b"client_encoding"
+                    | b"search_path"
+                    | b"session_authorization"
+                    | b"standard_conforming_strings"
+            );
+            let own = self.step.is_some()
+                && self.queue.front().is_some_and(|entry| entry.owner == Owner::Own);
+            if own && name == b"client_encoding" {
+                // An own step borrows it, and gives it back.
+                return;
+            }
+            self.stale.settings |= matters;
+        }
+        self.send(frame);
+    }
+
+    fn notice(&mut self, frame: &[u8]) {
+        if self.queue.front().is_some_and(|entry| entry.owner == Owner::Own) {
+            return;
+        }
+        if errors::may_hold_token(frame)
+            && let Ok(fields) = ErrorFields::decode(&frame[HEADER..])
+        {
+            self.rewrite(tag::NOTICE_RESPONSE, fields);
+        } else {
+            self.send(frame);
+        }
+    }
+
+    /// A response to a message of the client's other than errors and ReadyForQuery.
+    fn response(&mut self, kind: u8, frame: &[u8]) -> Result<(), End> {
+        let Some(entry) = self.queue.front() else { return Err(UNASKED) };
+        match (&mut entry.expected, kind) {
+            (Expected::Parse { .. }, tag::PARSE_COMPLETE)
+            | (Expected::Bind { .. }, tag::BIND_COMPLETE)
+            | (Expected::Close, tag::CLOSE_COMPLETE) => {
+                self.answer(frame);
+                self.pop_settled();
+            }
+            (Expected::DescribeStatement(prepared), tag::PARAMETER_DESCRIPTION) => {
+                let prepared = prepared.clone();
+                self.parameter_description(frame, prepared.as_deref())?;
+            }
+            (Expected::DescribeStatement(_) | Expected::DescribePortal(_), tag::NO_DATA) => {
+                self.answer(frame);
+                self.pop_settled();
+            }
+            (Expected::DescribeStatement(prepared), tag::ROW_DESCRIPTION) => {
+                let prepared = prepared.clone();
+                self.row_description(frame, prepared.as_deref().and_then(Prepared::planned));
+                self.pop_settled();
+            }
+            (Expected::DescribePortal(portal), tag::ROW_DESCRIPTION) => {
+                let portal = portal.clone();
+                let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
+                self.row_description(frame, planned);
+                self.pop_settled();
+            }
+            (Expected::Query(run), tag::ROW_DESCRIPTION) => {
+                let analysed = run.as_ref().and_then(|run| run.analysed.clone());
+                let current = run.as_ref().map_or(0, |run| run.current);
+                let planned = analysed.as_ref().and_then(|a| a.script.statements.get(current));
+                self.row_description(frame, planned);
+            }
+            (Expected::Query(_) | Expected::Execute { .. }, tag::DATA_ROW) => self.row(frame),
+            (Expected::Query(_), tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE) => {
+                self.script_complete(kind, frame);
+            }
+            (
+                Expected::Execute { .. },
+                tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED,
+            ) => self.execute_complete(kind, frame),
+            (Expected::Query(_) | Expected::Execute { .. }, tag::COPY_IN_RESPONSE) => {
+                self.copying = !self.queue.copy_in();
+                self.answer(frame);
+            }
+            (
+                Expected::Query(_) | Expected::Execute { .. },
+                tag::COPY_OUT_RESPONSE | tag::COPY_DATA | tag::COPY_DONE,
+            )
+            | (Expected::FunctionCall, tag::FUNCTION_CALL_RESPONSE) => self.answer(frame),
+            _ => return Err(UNFIT),
+        }
+        Ok(())
+    }
+
+    fn parameter_description(
+        &mut self,
+        frame: &[u8],
+        prepared: Option<&Prepared>,
+    ) -> Result<(), End> {
+        let params = prepared.and_then(Prepared::planned).map(|planned| &planned.params);
+        let (Some(prepared), Some(params)) = (prepared, params.filter(|p| !p.is_identity())) else {
+            self.answer(frame);
+            return Ok(());
+        };
+        let types = backend::parameter_description(&frame[HEADER..]).map_err(|_| UNFIT)?;
+        let types: Vec<u32> = types.iter().collect();
+        let described = output::described_types(params, &prepared.types, &types);
+        if !self.silenced {
+            let out = self.link.client.output.tail();
+            backend::write_parameter_description(out, described.into_iter());
+        }
+        Ok(())
+    }
+
+    fn row_description(&mut self, frame: &[u8], planned: Option<&Planned>) {
+        let sealed = |output: &Output| matches!(output, Output::Sealed { .. });
+        let output = planned.map_or(&[][..], |planned| &planned.output);
+        if self.silenced || !output.iter().any(sealed) {
+            return self.answer(frame);
+        }
+        let out = self.link.client.output.tail();
+        let start = out.len();
+        out.extend_from_slice(frame);
+        if output::patch_description(&mut out[start + HEADER..], output).is_err() {
+            out.truncate(start);
+            self.stale.catalog = true;
+            let refusal = RowError::Shape.refusal(&self.loaded);
+            self.break_off(&refusal);
+        }
+    }
+
+    /// What the rows of the entry at the front need.
+    fn head(&mut self) -> Head {
+        let Some(entry) = self.queue.front() else { return Head::Plain };
+        let (access, loaded) = match &entry.expected {
+            Expected::Query(Some(run)) => match run.access() {
+                Some(access) => (access, &run.loaded),
+                None => return Head::Plain,
+            },
+            Expected::Execute { portal: Some(portal), .. } => {
+                (&portal.access, &portal.prepared.loaded)
+            }
+            _ => return Head::Plain,
+        };
+        Head::Rows { access: Arc::clone(access), loaded: Arc::clone(loaded) }
+    }
+
+    fn row(&mut self, frame: &[u8]) {
+        if self.silenced {
+            return;
+        }
+        let Head::Rows { access, loaded } = self.head() else { return self.send(frame) };
+        let Some(cells) = access.work().filter(|_| self.reveal) else { return self.send(frame) };
+        let utf8 = self.is_utf8_client();
+        let out = self.link.client.output.tail();
+        let body = &frame[HEADER..];
+        let written = output::write_row(out, body, cells, &loaded, utf8, &mut self.scratch);
+        if let Err(error) = written {
+            if matches!(error, RowError::Shape) {
+                self.stale.catalog = true;
+            }
+            let refusal = error.refusal(&loaded);
+            tracing::warn!(code = refusal.code, message = %refusal.message, "a row is not shown");
+            self.break_off(&refusal);
+        }
+    }
+
+    /// Ends what the client sees of the statement whose results come with an error of ours. The
+    /// server goes on, unseen, to the next ReadyForQuery; where the client's Sync has not been
+    /// sent yet, the transaction fails before it.
+    fn break_off(&mut self, refusal: &Refusal) {
+        let out = self.link.client.output.tail();
+        errors::write(out, Severity::Error, refusal, None);
+        self.silenced = true;
+        let is_script =
+            self.queue.front().is_some_and(|entry| matches!(entry.expected, Expected::Query(_)));
+        if !is_script && !self.queue.has_sync() {
+            self.skipping = true;
+            self.poisoned = true;
+        }
+    }
+
+    fn script_complete(&mut self, kind: u8, frame: &[u8]) {
+        let Some(Expectation { expected: Expected::Query(run), .. }) = self.queue.front() else {
+            return;
+        };
+        let Some(run) = run else { return self.answer(frame) };
+        let analysed = run.analysed.clone();
+        let (index, started) = (run.current, run.started);
+        let access = run.access().cloned();
+        run.current += 1;
+        run.started = Instant::now();
+        let planned = analysed.as_ref().and_then(|a| a.script.statements.get(index));
+        self.complete(kind, frame, planned, access, started);
+    }
+
+    fn execute_complete(&mut self, kind: u8, frame: &[u8]) {
+        let Some(entry) = self.queue.front() else { return };
+        let Expected::Execute { portal, started } = &entry.expected else { return };
+        let (portal, started) = (portal.clone(), *started);
+        let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
+        let access = portal.as_ref().map(|portal| Arc::clone(&portal.access));
+        self.complete(kind, frame, planned, access, started);
+        self.pop_settled();
+    }
+
+    /// A statement came to its end, or a portal to a pause.
+    fn complete(
+        &mut self,
+        kind: u8,
+        frame: &[u8],
+        planned: Option<&Planned>,
+        access: Option<Arc<Access>>,
+        started: Instant,
+    ) {
+        let Some(planned) = planned.filter(|_| kind == tag::COMMAND_COMPLETE) else {
+            return self.answer(frame);
+        };
+        let command = backend::command_complete(&frame[HEADER..]).unwrap_or_default();
+        let effects = &planned.effects;
+        if let Some(change) = effects.reveal {
+            self.reveal = change.on;
+        }
+        match &effects.deallocate {
+            Some(Deallocate::Name(name)) => self.statements.forget(name.as_bytes()),
+            Some(Deallocate::All) => self.statements.forget_all(),
+            None => {}
+        }
+        if command == b"ROLLBACK" {
+            // To a savepoint, perhaps: what was set since is taken back.
+            self.stale.settings |= self.touched.settings;
+            self.stale.catalog |= self.touched.catalog;
+        }
+        if let Some(access) = access {
+            log(planned, &access, started, "done");
+            self.last_access = Some(access);
+        }
+        if self.silenced {
+            return;
+        }
+        if matches!(planned.verb, Verb::Pgveil(_)) {
+            backend::write_command_complete(self.link.client.output.tail(), b"SHOW");
+        } else {
+            self.send(frame);
+        }
+    }
+
+    /// Takes the entry at the front, which succeeded.
+    fn pop_settled(&mut self) {
+        let Some(entry) = self.queue.pop() else { return };
+        match &entry.change {
+            Some(Change::Statement(name)) => self.statements.settle(name, entry.seq),
+            Some(Change::Portal(name)) => self.portals.settle(name, entry.seq),
+            Some(Change::Unnamed) => {
+                self.statements.settle(b"", entry.seq);
+                self.portals.settle(b"", entry.seq);
+            }
+            None => {}
+        }
+    }
+
+    /// Takes back what an entry that failed, or was skipped, would have changed.
+    fn revert(&mut self, entry: &Expectation, failed: bool) {
+        match &entry.change {
+            Some(Change::Statement(name)) => {
+                // A failed Parse ends the unnamed statement all the same.
+                let parse = matches!(entry.expected, Expected::Parse { .. });
+                let destroyed = failed && parse && name.is_empty();
+                self.statements.revert(name, entry.seq, destroyed);
+            }
+            Some(Change::Portal(name)) => self.portals.revert(name, entry.seq, false),
+            Some(Change::Unnamed) => {
+                self.statements.revert(b"", entry.seq, false);
+                self.portals.revert(b"", entry.seq, false);
+            }
+            None => {}
+        }
+    }
+
+    fn ready(&mut self, frame: &[u8]) -> Result<(), End> {
+        let status = backend::ready_for_query(&frame[HEADER..]).map_err(|_| UNFIT)?;
+        let Some(entry) = self.queue.front() else { return Err(UNASKED) };
+        if !matches!(entry.expected, Expected::Sync | Expected::Query(_) | Expected::FunctionCall) {
+            return Err(UNFIT);
+        }
+        let owner = entry.owner;
+        self.pop_settled();
+        self.status = status;
+        if status == TransactionStatus::Idle {
+            self.portals.forget_all();
+            self.stale.settings |= self.touched.settings;
+            self.stale.catalog |= self.touched.catalog;
+            if self.queue.is_empty() {
+                self.touched = crate::session::Stale::default();
+            }
+        }
+        match owner {
+            Owner::Client => {
+                self.silenced = false;
+                self.send(frame);
+            }
+            Owner::Own => self.settle_step(),
+        }
+        Ok(())
+    }
+
+    fn error(&mut self, frame: &[u8]) -> Result<(), End> {
+        let fields = ErrorFields::decode(&frame[HEADER..]).map_err(|_| UNFIT)?;
+        if fields.get(b'V').is_some_and(|severity| severity != b"ERROR") {
+            self.server_ended = true;
+            self.rewrite(tag::ERROR_RESPONSE, fields);
+            return Ok(());
+        }
+        let (owner, script) = match self.queue.front() {
+            // Of the session itself, such as an idle time-out.
+            None => {
+                self.send(frame);
+                return Ok(());
+            }
+            Some(entry) => {
+                let waits_for_ready =
+                    matches!(entry.expected, Expected::Query(_) | Expected::FunctionCall);
+                (entry.owner, waits_for_ready)
+            }
+        };
+        self.copying = false;
+        match owner {
+            Owner::Own => self.step_error(&fields),
+            Owner::Client => {
+                if !self.silenced {
+                    self.client_error(fields);
+                }
+                let commit = self
+                    .queue
+                    .front()
+                    .is_some_and(|entry| matches!(entry.expected, Expected::Sync));
+                if !script && !commit {
+                    self.fail();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After an error in the extended protocol the server skips to the next Sync.
+    fn fail(&mut self) {
+        let (entries, synced) = self.queue.fail();
+        for (index, entry) in entries.iter().enumerate() {
+            self.revert(entry, index == 0);
+            if entry.owner == Owner::Own
+                && let Some(step) = &mut self.step
+            {
+                step.skipped = true;
+            }
+        }
+        self.skipping |= !synced;
+        self.settle_step();
+    }
+
+    /// Sends an error of the server's on, or ours in its place.
+    fn client_error(&mut self, fields: ErrorFields<'_>) {
+        let code = fields.get(b'C').unwrap_or_default();
+        let aborted = self.status == TransactionStatus::Failed;
+        let out = self.link.client.output.tail();
+        let Some(entry) = self.queue.front() else { return };
+        // A Parse or a Query of ours fails at analysis with 42703, a Bind with 26000; anything
+        // else (25P02, 57014 ...) is the server's own word.
+        let placed = match &entry.expected {
+            Expected::Parse { refusal: Some(placed), .. } if code == b"42703" => {
+                Some((&placed.refusal, &placed.text))
+            }
+            Expected::Bind { refusal: Some(placed), .. } if code == b"26000" => {
+                if aborted {
+                    // The server looks for the statement first, and at its state afterwards.
+                    errors::write(out, Severity::Error, &in_failed_block(), None);
+                    return;
+                }
+                Some((&placed.refusal, &placed.text))
+            }
+            Expected::Query(Some(run)) if code == b"42703" => {
+                run.refusal().map(|refusal| (refusal, &run.text))
+            }
+            _ => None,
+        };
+        if let Some((refusal, text)) = placed {
+            tracing::debug!(code = refusal.code, "statement refused");
+            errors::write(out, Severity::Error, refusal, Some(text));
+            return;
+        }
+        self.rewrite(tag::ERROR_RESPONSE, fields);
+    }
+
+    /// Sends an error or notice of the server's on, as the client may see it.
+    fn rewrite(&mut self, kind: u8, fields: ErrorFields<'_>) {
+        let tokens = !self.reveal;
+        let last = self.last_access.clone();
+        let loaded = Arc::clone(&self.loaded);
+        let out = self.link.client.output.tail();
+        let mut view = View { sealing: &loaded.sealing, open: false, tokens, texts: None };
+        let Some(entry) = self.queue.front() else {
+            return errors::rewrite(out, kind, fields, view);
+        };
+        match &entry.expected {
+            // Nothing of it is in scope: the server's own words, tokens and all.
+            Expected::Query(None)
+            | Expected::Execute { portal: None, .. }
+            | Expected::FunctionCall => view.tokens = true,
+            Expected::Query(Some(run)) => {
+                view.sealing = &run.loaded.sealing;
+                view.open = run.access().is_some_and(|access| access.opens_errors);
+                view.texts = Some((&run.rendered, &run.text));
+            }
+            Expected::Parse { prepared: Some(prepared), .. } => {
+                // Nothing has run: a token in the error is the client's own literal.
+                view.open = true;
+                view.texts = Some((&prepared.rendered, &prepared.analysed.text));
+            }
+            Expected::Execute { portal: Some(portal), .. }
+            | Expected::Bind { portal: Some(portal), .. } => {
+                view.sealing = &portal.prepared.loaded.sealing;
+                view.open = portal.access.opens_errors;
+                view.texts = Some((&portal.prepared.rendered, &portal.prepared.analysed.text));
+            }
+            // Deferred constraints are checked when the transaction ends.
+            _ => view.open = last.is_some_and(|access| access.opens_errors),
+        }
+        errors::rewrite(out, kind, fields, view);
+    }
+}
+
+fn in_failed_block() -> Refusal {
+    Refusal {
+        code: "25P02",
+        message: "current transaction is aborted, commands ignored until end of transaction block"
+            .to_owned(),
+        detail: None,
+        hint: None,
+        position: None,
+    }
+}
+
+/// One line a statement in scope: what it did, and never a value.
+fn log(planned: &Planned, access: &Access, started: Instant, outcome: &'static str) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let relations: Vec<String> =
+        planned.facts.relations.iter().map(|r| format!("{}.{}", r.schema, r.table)).collect();
+    tracing::debug!(
+        verb = planned.facts.verb,
+        relations = relations.join(","),
+        verdict = access.verdict,
+        microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        outcome,
+        "statement"
+    );
+}

@@ -1,0 +1,197 @@
+//! Sealers and openers of a catalog's columns, prepared once, and what happens to a value on its
+//! way in.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pgveil_seal::{KeyId, Keyring, Mode, OpenError, Opener, Sealer, check_text};
+use pgveil_sql::catalog::{Catalog, ColumnId, SealedColumn};
+use pgveil_sql::plan::{Purpose, Slot};
+use pgveil_sql::refusal::Refusal;
+
+/// A keyring, and what opens its tokens.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    keyring: Arc<Keyring>,
+    opener: Arc<Opener>,
+}
+
+impl Keys {
+    pub(crate) fn new(keyring: Arc<Keyring>) -> Self {
+        let opener = Arc::new(Opener::new(&keyring));
+        Self { keyring, opener }
+    }
+
+    /// Whether the key is at hand and right. The error says what is missing.
+    pub(crate) fn check(&self, key_id: &str, check_value: &str) -> Result<(), String> {
+        let id: KeyId = key_id.parse().map_err(|_| format!("{key_id:?} is not a key id"))?;
+        let key = self.keyring.get(&id).ok_or_else(|| format!("key {id} is missing"))?;
+        if key.check_value() == check_value {
+            Ok(())
+        } else {
+            Err(format!("key {id} is not the key that sealed the column"))
+        }
+    }
+}
+
+/// One column's.
+#[derive(Debug)]
+struct ColumnSealing {
+    /// `None`: the key is not at hand. The column's table is then refused as a whole.
+    sealer: Option<Sealer>,
+    /// `None`: there is no such keyring.
+    opener: Option<Arc<Opener>>,
+}
+
+/// All of a catalog's, by [`ColumnId`].
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    columns: Vec<ColumnSealing>,
+    /// Every opener once, for tokens of which nobody knows the column.
+    openers: Vec<Arc<Opener>>,
+}
+
+impl Sealing {
+    pub(crate) fn new(catalog: &Catalog, keys: &HashMap<String, Keys>) -> Self {
+        let mut openers: Vec<Arc<Opener>> = Vec::new();
+        let columns = catalog
+            .columns
+            .iter()
+            .map(|column| {
+                let Some(keys) = keys.get(&column.keyring) else {
+                    return ColumnSealing { sealer: None, opener: None };
+                };
+                if !openers.iter().any(|opener| Arc::ptr_eq(opener, &keys.opener)) {
+                    openers.push(Arc::clone(&keys.opener));
+                }
+                let sealer = match column.mode {
+                    Mode::Deterministic => column
+                        .key_id
+                        .parse()
+                        .ok()
+                        .and_then(|id: KeyId| keys.keyring.get(&id))
+                        .map(|key| Sealer::deterministic(key, &column.domain)),
+                    Mode::Randomized => Some(Sealer::randomized(keys.keyring.primary())),
+                };
+                ColumnSealing { sealer, opener: Some(Arc::clone(&keys.opener)) }
+            })
+            .collect();
+        Self { columns, openers }
+    }
+
+    fn column(&self, id: ColumnId) -> Option<&ColumnSealing> {
+        self.columns.get(usize::try_from(id.0).ok()?)
+    }
+
+    /// Opens a column's token behind what is in `out`.
+    #[inline]
+    pub(crate) fn open_into(
+        &self,
+        column: ColumnId,
+        token: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), OpenFailure> {
+        let opener = self.column(column).and_then(|sealing| sealing.opener.as_ref());
+        let opener = opener.ok_or(OpenFailure::NoKeyring)?;
+        opener.open_into(token, out).map_err(OpenFailure::Token)?;
+        Ok(())
+    }
+
+    /// Opens a token of whatever column.
+    pub(crate) fn open_any(&self, token: &[u8], out: &mut Vec<u8>) -> bool {
+        self.openers.iter().any(|opener| opener.open_into(token, out).is_ok())
+    }
+
+    /// Appends the token of a value: the server's checks first, then the casts written around it,
+    /// then the column's own rules or the comparison's.
+    pub(crate) fn seal_into(
+        &self,
+        catalog: &Catalog,
+        slot: &Slot,
+        value: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let column = catalog.column(slot.column);
+        let sealing = self.column(slot.column);
+        let (Some(sealer), Some(opener)) = (
+            sealing.and_then(|sealing| sealing.sealer.as_ref()),
+            sealing.and_then(|sealing| sealing.opener.as_ref()),
+        ) else {
+            return Err(no_key(column));
+        };
+        let text = check_text(value).map_err(value_refusal)?;
+        let mut text = Cow::Borrowed(text);
+        for cast in &slot.casts {
+            text = Cow::Owned(cast.cast(&text).into_owned());
+        }
+        let text = match slot.purpose {
+            Purpose::Assign => {
+                if opener.is_own_token(text.as_bytes()) {
+                    return Err(own_token(column));
+                }
+                column.logical.assign(&text).map_err(value_refusal)?
+            }
+            Purpose::Compare(operand) => operand.compare(&text),
+        };
+        sealer.seal_into(text.as_bytes(), out).map_err(|error| Refusal {
+            code: "58000",
+            message: "cannot seal a value".to_owned(),
+            detail: Some(error.to_string()),
+            hint: None,
+            position: None,
+        })
+    }
+}
+
+/// Why a token does not become a value.
+#[derive(Debug)]
+pub(crate) enum OpenFailure {
+    /// The column's keyring is not configured.
+    NoKeyring,
+    /// The token does not open.
+    Token(OpenError),
+}
+
+fn value_refusal(error: pgveil_seal::ValueError) -> Refusal {
+    Refusal {
+        code: error.sqlstate(),
+        hint: error.hint().map(str::to_owned),
+        message: error.to_string(),
+        detail: None,
+        position: None,
+    }
+}
+
+fn no_key(column: &SealedColumn) -> Refusal {
+    Refusal {
+        code: "55000",
+        message: format!(
+            "cannot seal a value for column \"{}\" of relation \"{}\"",
+            column.column, column.table
+        ),
+        detail: Some(format!(
+            "Key {} of keyring \"{}\" is not at hand.",
+            column.key_id, column.keyring
+        )),
+        hint: Some("Add the key to the keyring that pgveil is configured with.".to_owned()),
+        position: None,
+    }
+}
+
+fn own_token(column: &SealedColumn) -> Refusal {
+    Refusal {
+        code: "22000",
+        message: format!(
+            "value for column \"{}\" of relation \"{}\" is a token already",
+            column.column, column.table
+        ),
+        detail: Some("It opens with the column's keyring: sealing it again would hide it.".into()),
+        hint: Some(
+            "Write the value itself. Tokens are seen where pgveil.reveal is off, or where a \
+             statement reads past pgveil."
+                .to_owned(),
+        ),
+        position: None,
+    }
+}
