@@ -26,9 +26,15 @@
 //! 5. [`render`] edits the client's text in place. It is never printed from the tree: printing
 //!    changes what literals with backslashes mean.
 
+#[cfg(test)]
+extern crate self as pgveil_sql;
+
 mod analyse;
 pub mod catalog;
 pub mod filter;
+#[cfg(test)]
+#[path = "../tests/fixture.rs"]
+mod fixture;
 pub mod lex;
 mod parse;
 pub mod physical;

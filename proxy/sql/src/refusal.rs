@@ -94,6 +94,8 @@ const NATIVE: &str = "On deterministic columns =, <>, IN, = ANY, IS [NOT] DISTIN
 impl Reason {
     /// The refusal, pointing at a byte of the client's text.
     pub(crate) fn at(self, position: Option<usize>) -> Refusal {
+        #[cfg(test)]
+        documented::note(&self);
         let (code, message, hint) = self.text();
         Refusal { code, message, detail: None, hint, position }
     }
@@ -206,5 +208,157 @@ impl Reason {
                 ("42702", format!("column reference \"{name}\" is ambiguous"), None)
             }
         }
+    }
+}
+
+/// `REFUSALS.md` is generated from one example for every reason.
+#[cfg(test)]
+mod documented {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+    use std::fmt::Write as _;
+
+    use super::Reason;
+    use crate::fixture::{catalog, settings};
+
+    thread_local! {
+        static RAISED: RefCell<BTreeSet<&'static str>> = const { RefCell::new(BTreeSet::new()) };
+    }
+
+    /// Remembers that a reason was given.
+    pub(super) fn note(reason: &Reason) {
+        RAISED.with_borrow_mut(|raised| raised.insert(name(reason)));
+    }
+
+    /// A variant that is not in [`ALL`] is not documented: keep the two together.
+    fn name(reason: &Reason) -> &'static str {
+        match reason {
+            Reason::Unparsed(_) => "Unparsed",
+            Reason::Syntax(_) => "Syntax",
+            Reason::UnicodeIdentifier => "UnicodeIdentifier",
+            Reason::Backslash => "Backslash",
+            Reason::InvalidLiteral => "InvalidLiteral",
+            Reason::Encoding(_) => "Encoding",
+            Reason::SearchPath => "SearchPath",
+            Reason::Compute { .. } => "Compute",
+            Reason::Randomized { .. } => "Randomized",
+            Reason::Incomparable { .. } => "Incomparable",
+            Reason::PlainMeetsSealed { .. } => "PlainMeetsSealed",
+            Reason::SealedIntoPlain { .. } => "SealedIntoPlain",
+            Reason::SealedOtherwise { .. } => "SealedOtherwise",
+            Reason::WholeRow(_) => "WholeRow",
+            Reason::Function { .. } => "Function",
+            Reason::Statement { .. } => "Statement",
+            Reason::AfterDdl => "AfterDdl",
+            Reason::Body { .. } => "Body",
+            Reason::ProfileCopy(_) => "ProfileCopy",
+            Reason::UnknownColumns(_) => "UnknownColumns",
+            Reason::UndefinedColumn { .. } => "UndefinedColumn",
+            Reason::UndefinedTable(_) => "UndefinedTable",
+            Reason::MissingFrom(_) => "MissingFrom",
+            Reason::Ambiguous(_) => "Ambiguous",
+        }
+    }
+
+    const ALL: usize = 24;
+
+    /// What happens, and a statement that shows it. `users` has `email` deterministic and
+    /// `first_name` randomized; `note` is plain.
+    const EXAMPLES: [(&str, &str); 24] = [
+        (
+            "The parser does not understand the statement",
+            "SELECT * FROM users TABLESAMPLE system (1)",
+        ),
+        ("A literal or comment is not closed", "SELECT * FROM users WHERE email = 'ann"),
+        ("An identifier is written with Unicode escapes", "SELECT * FROM U&\"users\""),
+        (
+            "A backslash under standard_conforming_strings = off",
+            "SELECT * FROM users WHERE email = 'a\\b'",
+        ),
+        ("A literal that cannot be read exactly", "SELECT * FROM users WHERE email = U&'\\0061'"),
+        (
+            "A client encoding that is not UTF-8, and a literal that is not ASCII",
+            "SELECT * FROM users WHERE email = 'é'",
+        ),
+        (
+            "A search path that puts something in front of pg_catalog",
+            "SELECT * FROM users WHERE email = 'a'",
+        ),
+        ("The server cannot compute it on tokens", "SELECT * FROM users WHERE email LIKE 'a%'"),
+        ("Equality on a randomized column", "SELECT * FROM users WHERE first_name = 'Ann'"),
+        (
+            "Two protected columns that are sealed differently",
+            "SELECT * FROM users WHERE email = (SELECT secret FROM vault)",
+        ),
+        ("A protected column meets a computed value", "SELECT * FROM users WHERE email = note"),
+        ("A protected value would be stored in a plain column", "UPDATE users SET note = email"),
+        (
+            "A protected value would be stored in a column sealed otherwise",
+            "UPDATE users SET first_name = email",
+        ),
+        ("A whole row is used as a value", "SELECT row_to_json(u) FROM users u"),
+        ("A function reads or writes a protected relation", "SELECT everybody()"),
+        ("A kind of statement", "COPY users TO STDOUT"),
+        (
+            "A statement behind one that changes the catalog, in one string",
+            "ALTER TABLE users ADD age int; SELECT * FROM users",
+        ),
+        ("A body of code names a protected relation", "DO $$ BEGIN DELETE FROM users; END $$"),
+        (
+            "The encrypted copies in a profile are written",
+            "UPDATE user_profile SET encrypted_email = 'x'",
+        ),
+        ("`*` over a function whose columns are not known", "SELECT * FROM users, my_function()"),
+        ("A column that is not there", "SELECT nope FROM users"),
+        ("A relation that is not there", "SELECT * FROM users, nowhere"),
+        ("A FROM item that is not there", "SELECT x.email FROM users"),
+        ("An ambiguous column", "SELECT email FROM users, subscribers"),
+    ];
+
+    /// With `UPDATE_REFUSALS=1` writes the file, to be reviewed as a diff.
+    #[test]
+    fn refusals_md_is_what_the_code_says() {
+        let catalog = catalog();
+        let mut page = String::from(
+            "# Refusals\n\n\
+             Generated by `UPDATE_REFUSALS=1 cargo test -p pgveil-sql`. What pgveil does not answer \
+             exactly it refuses; every\nreason is here, with a statement that shows it. `users` has \
+             `email` deterministic and `first_name` randomized; `note` is\nplain.\n",
+        );
+        RAISED.with_borrow_mut(BTreeSet::clear);
+        for (title, text) in EXAMPLES {
+            let mut settings = settings();
+            if title.contains("standard_conforming_strings") {
+                settings.standard_conforming_strings = false;
+            }
+            if title.contains("encoding") {
+                settings.client_encoding = "LATIN1".into();
+            }
+            if title.contains("search path") {
+                settings.search_path = vec!["public".into(), "pg_catalog".into()];
+            }
+            let refusal = match crate::analyse(text, &catalog, &settings, &[]) {
+                Err(refusal) => refusal,
+                Ok(script) => {
+                    let refusal = script.statements.into_iter().find_map(|s| s.refusal);
+                    refusal.unwrap_or_else(|| panic!("not refused: {text}"))
+                }
+            };
+            let hint = refusal.hint.map_or(String::new(), |hint| format!("HINT:  {hint}\n"));
+            write!(
+                page,
+                "\n## {title}\n\n```\n{text}\n\nERROR:  {}: {}\n{hint}```\n",
+                refusal.code, refusal.message
+            )
+            .unwrap();
+        }
+        let raised = RAISED.with_borrow(BTreeSet::len);
+        assert_eq!(raised, ALL, "{:?}", RAISED.with_borrow(Clone::clone));
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/REFUSALS.md");
+        if std::env::var_os("UPDATE_REFUSALS").is_some() {
+            std::fs::write(path, page).unwrap();
+            return;
+        }
+        assert!(std::fs::read_to_string(path).unwrap() == page, "REFUSALS.md is out of date");
     }
 }

@@ -4,7 +4,10 @@
 
 use pgveil_seal::Mode;
 use pgveil_sql::catalog::{Catalog, CatalogLoad, Settings};
-use pgveil_sql::protection::{ColumnProtection, Declaration, TableProtection};
+use pgveil_sql::physical::{TRIGGER_CONFIG, expected_triggers};
+use pgveil_sql::protection::{
+    ColumnProtection, Declaration, Profile, ProfileOwner, TableProtection,
+};
 
 /// The settings of an ordinary session.
 pub fn settings() -> Settings {
@@ -18,7 +21,7 @@ pub fn settings() -> Settings {
 }
 
 /// `users(id, email, first_name, note)` with email deterministic and first_name randomized,
-/// `subscribers(id, email)` of the same domain, `orders(id, user_id, total)`, two views.
+/// `subscribers(id, email)` of the same domain, `vault(secret)` of another, `orders(id, user_id, total)`, two views.
 pub fn catalog() -> Catalog {
     let mut load = CatalogLoad::default();
     let mut row = |query: usize, cells: &[&str]| {
@@ -33,6 +36,8 @@ pub fn catalog() -> Catalog {
         ("104", "public", "shouting", "v", " SELECT upper(users.email) AS loud FROM users;"),
         ("105", "audit", "users", "r", "-"),
         ("106", "pgveil", "columns", "r", "-"),
+        ("107", "public", "vault", "r", "-"),
+        ("108", "public", "user_profile", "r", "-"),
     ] {
         let row_type = format!("9{oid}");
         row(0, &[oid, schema, name, kind, &row_type, view]);
@@ -50,13 +55,18 @@ pub fn catalog() -> Catalog {
         ("103", "1", "id", "23"),
         ("103", "2", "mail", "25"),
         ("104", "1", "loud", "25"),
+        ("107", "1", "secret", "25"),
+        ("108", "1", "user_id", "23"),
+        ("108", "2", "encrypted_email", "25"),
         ("105", "1", "id", "23"),
         ("105", "2", "email", "25"),
     ] {
         row(1, &[relation, number, name, type_oid, "-1", ""]);
     }
     row(3, &["public", "everybody", "select email from users", "25", "-"]);
-    for (relation, column) in [("100", "email"), ("100", "first_name"), ("101", "email")] {
+    for (relation, column) in
+        [("100", "email"), ("100", "first_name"), ("101", "email"), ("107", "secret")]
+    {
         let name = format!("pgveil_guard_{column}");
         row(5, &[relation, &name, "true", "CHECK ((... OR pgveil.refuse()))"]);
     }
@@ -65,6 +75,7 @@ pub fn catalog() -> Catalog {
         ("100", "email", "deterministic", "email", "1043", "258"),
         ("100", "first_name", "randomized", "", "1043", "154"),
         ("101", "email", "deterministic", "email", "1043", "258"),
+        ("107", "secret", "deterministic", "vault", "25", "-1"),
     ] {
         row(
             7,
@@ -84,17 +95,46 @@ pub fn catalog() -> Catalog {
         columns,
         profile: None,
     };
+    let users = table(
+        "users",
+        vec![
+            column("email", Mode::Deterministic, "email"),
+            column("first_name", Mode::Randomized, ""),
+        ],
+    );
+    let profile = Profile {
+        owner: ProfileOwner::Pgveil,
+        schema: "public".into(),
+        table: "user_profile".into(),
+        link: "user_id".into(),
+        key: "id".into(),
+        copies: vec![("email".into(), "encrypted_email".into())],
+    };
     let declaration = Declaration {
         tables: vec![
-            table(
-                "users",
-                vec![
-                    column("email", Mode::Deterministic, "email"),
-                    column("first_name", Mode::Randomized, ""),
-                ],
-            ),
+            TableProtection { profile: Some(profile), ..users },
             table("subscribers", vec![column("email", Mode::Deterministic, "email")]),
+            table("vault", vec![column("secret", Mode::Deterministic, "vault")]),
         ],
     };
+    for trigger in expected_triggers(&declaration.tables[0]) {
+        let tgtype = trigger.tgtype.to_string();
+        row(
+            4,
+            &[
+                "100",
+                &trigger.name,
+                "A",
+                &tgtype,
+                &trigger.function_schema,
+                &trigger.function_name,
+                &trigger.body,
+                "true",
+                TRIGGER_CONFIG,
+                "false",
+                "false",
+            ],
+        );
+    }
     load.finish(&declaration, &settings(), &|_, _, _| Ok(())).unwrap()
 }
