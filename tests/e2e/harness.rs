@@ -95,18 +95,17 @@ fn pair() -> (Database, Database) {
     (make(), make())
 }
 
+fn first(failures: Vec<twin::Failure>) -> String {
+    failures[0].to_string()
+}
+
 fn compare(text: &str, way: Way, veiled_first: &str) -> Result<twin::Count, String> {
     let (plain, veiled) = pair();
     veiled.query(veiled_first);
     let relay = Relay::start(server().address());
-    twin::run(
-        "test.sql",
-        &twin::read(text),
-        Mode::Deterministic,
-        way,
-        &Side { address: server().address(), database: &plain },
-        &Side { address: relay.address(), database: &veiled },
-    )
+    let plain = Side { address: server().address(), database: &plain };
+    let veiled = Side { address: relay.address(), database: &veiled };
+    twin::run(&twin::read(text), Mode::Deterministic, way, &plain, &veiled).map_err(first)
 }
 
 const WAYS: [Way; 3] = [Way::Simple, Way::Text, Way::Binary];
@@ -176,7 +175,7 @@ fn an_order_that_was_asked_for_counts_and_no_other() {
         let side = |database| Side { address: server().address(), database };
         let cases = twin::read(select);
         let mode = Mode::Deterministic;
-        twin::run("t.sql", &cases, mode, Way::Simple, &side(&plain), &side(&veiled))
+        twin::run(&cases, mode, Way::Simple, &side(&plain), &side(&veiled)).map_err(first)
     };
     assert!(run("SELECT id FROM t;").is_ok());
     let report = run("SELECT id FROM t ORDER BY name;").unwrap_err();

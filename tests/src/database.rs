@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pgveil_sandbox::{Binaries, Cluster};
@@ -86,13 +86,17 @@ impl Server {
             recipe(&template);
             template
         });
-        let log_start = fs::metadata(self.cluster.log_path()).map_or(0, |log| log.len());
-        Database { server: self, name: self.create(Some(template)), log_start }
+        let name = self.create(Some(template));
+        Database { server: self, name, log_start: AtomicU64::new(self.log_length()) }
     }
 
     /// A database without anything in it.
     pub fn empty_database(&'static self) -> Database {
         self.database("empty", |_| {})
+    }
+
+    fn log_length(&self) -> u64 {
+        fs::metadata(self.cluster.log_path()).map_or(0, |log| log.len())
     }
 
     fn create(&self, template: Option<&str>) -> String {
@@ -115,8 +119,8 @@ pub struct Database {
     pub server: &'static Server,
     /// Its name.
     pub name: String,
-    /// Length of the server's log when it was created.
-    log_start: u64,
+    /// Where in the server's log its part begins.
+    log_start: AtomicU64,
 }
 
 impl Database {
@@ -157,12 +161,38 @@ impl Database {
         }
     }
 
-    /// What the server has logged since the database was created.
+    /// Empties the application's tables, so that another test can use it; the log so far no longer
+    /// counts.
+    /// False when something besides rows has changed since `relations` (see
+    /// [`Database::relations`]) was asked for.
+    pub fn reset(&self, relations: &str) -> bool {
+        self.query(
+            "DO $$ DECLARE names text; BEGIN
+                    SELECT string_agg(oid::regclass::text, ',') INTO names FROM pg_class
+                    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+                        AND NOT starts_with(relname, 'web_profile');
+                    EXECUTE 'TRUNCATE ' || names || ' RESTART IDENTITY CASCADE';
+                END $$",
+        );
+        self.log_start.store(self.server.log_length(), Ordering::Relaxed);
+        self.relations() == relations
+    }
+
+    /// The relations outside the system's schemas, as one text.
+    pub fn relations(&self) -> String {
+        let relations = "SELECT string_agg(oid::regclass::text, ',' ORDER BY oid) FROM pg_class
+            WHERE relnamespace NOT IN ('pg_catalog'::regnamespace, 'pg_toast'::regnamespace,
+                'information_schema'::regnamespace)";
+        self.value(relations).unwrap_or_default()
+    }
+
+    /// What the server has logged since the database was created or reset.
     pub fn log(&self) -> Vec<u8> {
         let mut log = Vec::new();
         let mut file =
             fs::File::open(self.server.cluster.log_path()).expect("the server has a log");
-        file.seek(SeekFrom::Start(self.log_start)).expect("a log can be sought");
+        file.seek(SeekFrom::Start(self.log_start.load(Ordering::Relaxed)))
+            .expect("a log can be sought");
         file.read_to_end(&mut log).expect("a log can be read");
         log
     }

@@ -86,6 +86,11 @@ impl Relay {
         lock(&self.shared.tapes).clone()
     }
 
+    /// Forgets the recordings of the connections that were made so far.
+    pub fn forget(&self) {
+        lock(&self.shared.tapes).clear();
+    }
+
     /// Everything that has gone to the server, over all connections.
     pub fn upstream(&self) -> Vec<u8> {
         self.tapes().iter().flat_map(|tape| tape.upstream()).collect()

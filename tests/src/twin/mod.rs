@@ -7,7 +7,6 @@ mod params;
 mod script;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +19,9 @@ pub use script::{Case, Expected, Mode, Param, Way, Where, read};
 /// In the refused statement's place the plain side runs this: it fails as well, so that both
 /// sides are in the same transaction status afterwards.
 const FAILS: &str = "SELECT pgveil_refused";
+
+/// Failures after which the rest of a file tells nothing new.
+const ENOUGH: usize = 100;
 
 /// How long a statement that should wait for a lock may take to get there.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
@@ -42,15 +44,31 @@ pub struct Count {
     pub refused: usize,
 }
 
-/// Runs a file in one combination. The error is a report for people.
+/// A statement that was not answered alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Line of the file.
+    pub line: usize,
+    /// The differences, in words.
+    pub found: String,
+    /// The statement and both sides.
+    pub sides: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}\n{}", self.line, self.found, self.sides)
+    }
+}
+
+/// Runs statements in one combination.
 pub fn run(
-    name: &str,
     cases: &[Case],
     mode: Mode,
     way: Way,
     plain: &Side<'_>,
     veiled: &Side<'_>,
-) -> Result<Count, String> {
+) -> Result<Count, Vec<Failure>> {
     let mut twin = Twin {
         mode,
         way,
@@ -62,8 +80,7 @@ pub fn run(
     };
     for case in cases.iter().filter(|case| case.runs.holds(mode, way)) {
         twin.step(case);
-        if twin.failures.len() >= 20 {
-            twin.failures.push("... and given up".to_owned());
+        if twin.failures.len() >= ENOUGH {
             break;
         }
     }
@@ -71,15 +88,7 @@ pub fn run(
     for session in waiting {
         twin.collect(&session);
     }
-    if twin.failures.is_empty() {
-        return Ok(twin.count);
-    }
-    let version = plain.database.server.cluster.binaries().version;
-    let mut report = format!("{name} [{mode}, {way}, PostgreSQL {version}]");
-    for failure in twin.failures {
-        let _ = write!(report, "\n{failure}");
-    }
-    Err(report)
+    if twin.failures.is_empty() { Ok(twin.count) } else { Err(twin.failures) }
 }
 
 struct Twin<'a> {
@@ -89,7 +98,7 @@ struct Twin<'a> {
     veiled: &'a Side<'a>,
     sessions: BTreeMap<String, Session>,
     count: Count,
-    failures: Vec<String>,
+    failures: Vec<Failure>,
 }
 
 /// A pair of connections.
@@ -144,8 +153,11 @@ impl Twin<'_> {
         let pids = [(self.plain, session.plain.pid), (self.veiled, session.veiled.pid)];
         for (side, pid) in pids {
             if !waits_for_a_lock(side.database, pid) {
-                let text = "should wait for a lock and does not";
-                self.failures.push(format!("line {}: {text}\n    {}", case.line, case.sql));
+                self.failures.push(Failure {
+                    line: case.line,
+                    found: "should wait for a lock and does not".to_owned(),
+                    sides: format!("    {}", case.sql),
+                });
             }
         }
     }
@@ -167,12 +179,14 @@ impl Twin<'_> {
         };
         if !found.is_empty() {
             let (plain, veiled) = (compare::show(&plain), compare::show(&veiled));
-            self.failures.push(format!(
-                "  line {}: {}\n    {}\n    plain:  {plain}\n    pgveil: {veiled}",
-                case.line,
-                found.join("; "),
-                case.sql.replace('\n', "\n    "),
-            ));
+            self.failures.push(Failure {
+                line: case.line,
+                found: found.join("; "),
+                sides: format!(
+                    "    {}\n    plain:  {plain}\n    pgveil: {veiled}",
+                    case.sql.replace('\n', "\n    ")
+                ),
+            });
         } else if refused.is_none() {
             self.count.alike += 1;
         } else {

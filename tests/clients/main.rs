@@ -1,0 +1,3 @@
+//! Real applications in other languages, unmodified, against the proxy.
+
+mod django;
