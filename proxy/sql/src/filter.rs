@@ -1,17 +1,34 @@
 //! The fast filter in front of all parsing: most statements name nothing in scope.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, packed};
 
 /// Finds names in scope in a statement's bytes.
 ///
 /// Never misses: identifiers fold by ASCII case, and forms that hide a name (`U&"..."`) or that
 /// change what names mean are hits of their own. May hit for nothing (a name inside a literal);
 /// analysis then finds out.
+///
+/// The text is folded piece by piece into a buffer on the stack and searched there by the packed
+/// (SIMD) matcher: an automaton that ignores case by itself takes about four times as long.
 #[derive(Debug, Default)]
 pub struct ScopeFilter {
-    /// `None`: nothing is in scope.
-    names: Option<AhoCorasick>,
+    names: Names,
 }
+
+/// How names are searched.
+#[derive(Debug, Default)]
+enum Names {
+    /// Nothing is known yet: everything is a hit.
+    #[default]
+    Unknown,
+    /// Few names: SIMD. The length of the longest one.
+    Packed(packed::Searcher, usize),
+    /// Many names.
+    Automaton(AhoCorasick),
+}
+
+/// Bytes that are folded and searched at a time.
+const PIECE: usize = 1024;
 
 /// Words anywhere in the text that make it worth a look: they may change settings, or hide names.
 const ALWAYS: [&str; 3] = ["u&\"", "set_config", "pgveil"];
@@ -45,13 +62,15 @@ impl ScopeFilter {
         patterns.extend(ALWAYS.map(str::to_owned));
         patterns.sort();
         patterns.dedup();
-        let names = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&patterns)
-            .or_else(|_| AhoCorasick::builder().ascii_case_insensitive(true).build(&patterns))
-            .ok();
+        let longest = patterns.iter().map(String::len).max().unwrap_or(1);
+        let packed = packed::Config::new().builder().extend(&patterns).build();
+        let names = match packed {
+            Some(searcher) if longest < PIECE / 2 => Names::Packed(searcher, longest),
+            _ => AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .build(&patterns)
+                .map_or(Names::Unknown, Names::Automaton),
+        };
         Self { names }
     }
 
@@ -63,7 +82,28 @@ impl ScopeFilter {
     /// A name in scope may stand in the text. Names longer than an identifier are cut by the
     /// server; the automaton finds those, too, as prefixes.
     pub fn names(&self, text: &[u8]) -> bool {
-        self.names.as_ref().is_none_or(|names| names.is_match(text))
+        match &self.names {
+            Names::Unknown => true,
+            Names::Automaton(automaton) => automaton.is_match(text),
+            Names::Packed(searcher, longest) => {
+                let mut folded = [0; PIECE];
+                let mut start = 0;
+                loop {
+                    let end = (start + PIECE).min(text.len());
+                    let piece = &mut folded[..end - start];
+                    piece.copy_from_slice(&text[start..end]);
+                    piece.make_ascii_lowercase();
+                    if searcher.find(&*piece).is_some() {
+                        return true;
+                    }
+                    if end == text.len() {
+                        return false;
+                    }
+                    // A name may lie across the cut.
+                    start = end - (longest - 1);
+                }
+            }
+        }
     }
 }
 
@@ -96,6 +136,12 @@ mod tests {
             "rollback",
         ] {
             assert!(filter.hit(text.as_bytes()), "{text}");
+        }
+        let far = format!("SELECT '{}', 1 FROM Auth_User", "x".repeat(PIECE - 30));
+        for cut in 0..40 {
+            assert!(filter.hit(&far.as_bytes()[cut..]), "{cut}");
+            let longer = format!("SELECT {} FROM auth_user", "y".repeat(PIECE - 30 + cut));
+            assert!(filter.hit(longer.as_bytes()), "{cut}");
         }
         for text in ["SELECT 1", " select * from orders where id = 'auth-user';", "COMMIT"] {
             assert!(!filter.hit(text.as_bytes()), "{text}");
