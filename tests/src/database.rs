@@ -147,18 +147,18 @@ impl Database {
         self
     }
 
-    /// Panics if a canary is in what the server has logged since the database was created, or in
-    /// the database's files.
-    pub fn assert_clean(&self, canaries: &Canaries) {
-        canaries.assert_absent("the server's log", &self.log());
-        let oid = self
-            .value("CHECKPOINT; SELECT oid FROM pg_database WHERE datname = current_database()");
-        let files = self.server.cluster.data_dir().join("base").join(oid.unwrap_or_default());
+    /// The canaries in what the server has logged about the database, and in its files.
+    pub fn leaks(&self, canaries: &Canaries) -> Vec<String> {
+        let mut leaks: Vec<String> =
+            canaries.report("the server's log", &self.log()).into_iter().collect();
+        let oid = "SELECT oid FROM pg_database WHERE datname = current_database()";
+        let oid = self.value(&format!("CHECKPOINT; {oid}")).unwrap_or_default();
+        let files = self.server.cluster.data_dir().join("base").join(oid);
         for file in fs::read_dir(files).expect("the database has files").flatten() {
-            let bytes = fs::read(file.path()).unwrap_or_default();
             let what = format!("the database's file {}", file.file_name().display());
-            canaries.assert_absent(&what, &bytes);
+            leaks.extend(canaries.report(&what, &fs::read(file.path()).unwrap_or_default()));
         }
+        leaks
     }
 
     /// Empties the application's tables, so that another test can use it; the log so far no longer
@@ -186,15 +186,25 @@ impl Database {
         self.value(relations).unwrap_or_default()
     }
 
-    /// What the server has logged since the database was created or reset.
+    /// What the server has logged about the database since it was created or reset.
     pub fn log(&self) -> Vec<u8> {
         let mut log = Vec::new();
         let mut file =
             fs::File::open(self.server.cluster.log_path()).expect("the server has a log");
-        file.seek(SeekFrom::Start(self.log_start.load(Ordering::Relaxed)))
-            .expect("a log can be sought");
+        let start = SeekFrom::Start(self.log_start.load(Ordering::Relaxed));
+        file.seek(start).expect("a log can be sought");
         file.read_to_end(&mut log).expect("a log can be read");
-        log
+        // A line begins with the database's name; the lines of a longer message with a tab.
+        let own = format!("{} ", self.name).into_bytes();
+        let mut mine = Vec::new();
+        let mut ours = false;
+        for line in log.split_inclusive(|byte| *byte == b'\n') {
+            ours = line.starts_with(&own) || (ours && line.starts_with(b"\t"));
+            if ours {
+                mine.extend_from_slice(line);
+            }
+        }
+        mine
     }
 }
 

@@ -198,10 +198,17 @@ impl Site {
             .unwrap_or_else(|error| panic!("cannot connect: {error:?}"))
     }
 
+    /// The canaries that have reached the database.
+    pub fn leaks(&self) -> Vec<String> {
+        let mut leaks = self.relay.leaks(&self.canaries);
+        leaks.extend(self.database.leaks(&self.canaries));
+        leaks
+    }
+
     /// Panics if a canary has reached the database.
     pub fn assert_clean(&self) {
-        self.relay.assert_clean(&self.canaries);
-        self.database.assert_clean(&self.canaries);
+        let leaks = self.leaks();
+        assert!(leaks.is_empty(), "{}", leaks.join("\n"));
     }
 }
 

@@ -1,9 +1,12 @@
 -- Errors that programs read: SQLSTATE, message, detail, constraint, table, column, position.
 -- error: 23502
 INSERT INTO auth_user (username) VALUES ('e0');
+-- The server cuts the row's values, so tokens in it cannot be opened.
+-- except: D: redacted
 -- error: 23502
 UPDATE auth_user SET email = NULL WHERE id = 1;
 -- params: null, 1
+-- except: D: redacted
 -- error: 23502
 UPDATE auth_user SET first_name = $1 WHERE id = $2;
 -- error: 23505
@@ -17,13 +20,17 @@ UPDATE orders SET total = -1 WHERE id = 1;
 -- error: 22001
 UPDATE contact SET label = 'longer than twenty characters' WHERE id = 1;
 -- Over-long values.
+-- early: a literal is sealed when the statement is read
 -- error: 22001
 UPDATE contact SET code = 'Kanary01 and more' WHERE id = 1;
 -- params: 'Kanary01 and more', 1
+-- except: W: the context lists the parameters
+-- early: a value is sealed when it is bound
 -- error: 22001
 UPDATE contact SET code = $1 WHERE id = $2;
 -- Blanks beyond the length are cut without an error.
 UPDATE contact SET code = 'Kanary01       ' WHERE id = 1 RETURNING code;
+-- early: a literal is sealed when the statement is read
 -- error: 22001
 UPDATE auth_user SET first_name = 'Canaryson 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 123456789 1' WHERE id = 1;
 UPDATE auth_user SET first_name = 'Canaryson 123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.123456789.' WHERE id = 1 RETURNING length(username), first_name;
@@ -88,5 +95,5 @@ INSERT INTO newsletter_subscriber (email) VALUES ('back\slash "quoted" it''s@can
 SELECT id FROM auth_user WHERE email = (SELECT email FROM newsletter_subscriber);
 -- error: 42803
 SELECT email, id FROM contact GROUP BY email;
--- error: 42601
+-- refused
 SELECT email FROM auth_user UNION SELECT email, phone FROM contact;

@@ -48,12 +48,25 @@ SELECT email FROM contact WHERE id = 1;
 RESET search_path;
 SELECT email FROM auth_user WHERE id = 1;
 DROP SCHEMA other CASCADE;
--- A temporary table shadows.
+-- A temporary table would shadow.
+-- refused
 CREATE TEMP TABLE contact (id int, email text);
-INSERT INTO contact VALUES (1, 'temporary');
-SELECT upper(email) FROM contact;
-DROP TABLE contact;
 SELECT email FROM contact WHERE id = 1;
+-- A materialised view holds tokens, and is read like its table.
+CREATE MATERIALIZED VIEW mails AS SELECT id, email, username FROM auth_user;
+SELECT id, email FROM mails ORDER BY id;
+UPDATE auth_user SET email = 'matview@canary.example' WHERE id = 1;
+REFRESH MATERIALIZED VIEW mails;
+SELECT email, username FROM mails WHERE id = 1;
+-- refused
+SELECT lower(email) FROM mails;
+DROP MATERIALIZED VIEW mails;
+-- So is a view made through pgveil.
+CREATE VIEW mail_view AS SELECT id, email AS mail FROM auth_user;
+SELECT mail FROM mail_view ORDER BY id;
+-- refused
+SELECT upper(mail) FROM mail_view;
+DROP VIEW mail_view;
 -- A CTE shadows.
 WITH contact AS (SELECT 'cte' AS email) SELECT upper(email) FROM contact;
 WITH tag AS (SELECT email FROM contact WHERE id = 1) SELECT email FROM tag;

@@ -122,8 +122,6 @@ CREATE TABLE copy_of_users AS SELECT * FROM auth_user;
 -- refused
 SELECT email INTO copy_of_mails FROM auth_user;
 -- refused
-CREATE MATERIALIZED VIEW mails AS SELECT email FROM auth_user;
--- refused
 SELECT u FROM auth_user u;
 -- refused
 SELECT (u).email FROM auth_user u;

@@ -47,7 +47,7 @@ SELECT relname, relkind FROM pg_class WHERE relname IN ('auth_user', 'orders', '
 SELECT count(*) FROM pg_attribute WHERE attrelid = 'auth_user'::regclass AND attnum > 0;
 SELECT column_name, ordinal_position, is_nullable FROM information_schema.columns WHERE table_name = 'auth_user' AND table_schema = 'public' ORDER BY ordinal_position;
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relname = 'contact' AND a.attnum > 0 ORDER BY a.attnum;
-SELECT 'auth_user'::regclass, to_regclass('auth_user') IS NOT NULL;
+SELECT 'auth_user'::regclass::text, to_regclass('auth_user') IS NOT NULL;
 SELECT has_table_privilege('auth_user', 'SELECT');
 DECLARE c CURSOR WITH HOLD FOR SELECT id FROM orders ORDER BY id;
 FETCH 2 FROM c;

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::{Batch, Client, Format, Reply};
+use crate::client::{Batch, Client, Format, Outcome, Reply};
 use crate::{Database, ROLE};
 
 pub use script::{Case, Expected, Mode, Param, Way, Where, read};
@@ -166,13 +166,17 @@ impl Twin<'_> {
     fn collect(&mut self, name: &str) {
         let Some(session) = self.sessions.get_mut(name) else { return };
         let Some(sent) = session.pending.take() else { return };
-        let plain = receive(&mut session.plain, sent.plain);
+        let mut plain = receive(&mut session.plain, sent.plain);
         let veiled = receive(&mut session.veiled, sent.veiled);
         let case = &sent.case;
         let refused = Case::expected(&case.refused, self.mode, self.way);
         let found = if let Some(code) = refused {
             not_refused(code, &plain, &veiled)
         } else {
+            if case.early && veiled.parameters.is_none() {
+                plain.parameters = None;
+                plain.results.retain(|outcome| !matches!(outcome, Outcome::Described(_)));
+            }
             let mut found = unexpected(case, self.mode, self.way, &plain);
             found.extend(compare::differences(&plain, &veiled, case.is_ordered(), &case.except));
             found

@@ -133,6 +133,8 @@ pub struct Case {
     pub types: Vec<u32>,
     /// Letters of error and notice fields that may differ, with the reason in the file.
     pub except: Vec<char>,
+    /// pgveil may raise its error at Parse, the server raises it later.
+    pub early: bool,
     /// It waits for a lock; its result is compared when its session is used again.
     pub waits: bool,
 }
@@ -210,6 +212,7 @@ impl Case {
 /// | `params: 'a', 5, null` | the next statement | its parameters; literals in the simple protocol |
 /// | `types: 25, 0` | the next statement | parameter types in Parse |
 /// | `except: D, H: reason` | the next statement | fields of its error that may differ |
+/// | `early: reason` | the next statement | pgveil may raise its error at Parse, the server raises it later |
 /// | `waits` | the next statement | it waits for a lock of another session |
 ///
 /// Other comments are prose. Panics with the line's number at what it cannot read.
@@ -284,6 +287,8 @@ fn directive(
             }
             next.except = fields.chars().filter(char::is_ascii_alphabetic).collect();
         }
+        "early" if rest.is_empty() => return Err("early needs a reason".to_owned()),
+        "early" => next.early = true,
         "waits" => next.waits = true,
         _ => {} // prose
     }
