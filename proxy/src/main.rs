@@ -1,1 +1,7 @@
-fn main() {}
+//! `pgveil`: see `pgveil --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pgveil::cli::main()
+}
