@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
+pub mod copy;
 mod decode;
 pub mod frame;
 pub mod frontend;
