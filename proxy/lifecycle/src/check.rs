@@ -12,7 +12,8 @@ use tokio_postgres::{Client, GenericClient};
 use crate::error::LifecycleError;
 use crate::facts::{Column, Facts, Relation};
 use crate::finding::{Finding, Severity};
-use crate::plan::{READING, log_finding, sealed_findings, wanted_triggers};
+use crate::plan::{READING, wanted_triggers};
+use crate::sealed::{log_finding, sealed_findings};
 
 /// What [`check`] found. Prints itself as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,6 +41,7 @@ mod facts;
 mod finding;
 mod node_tree;
 mod plan;
+mod sealed;
 mod view;
 
 pub use apply::{Applied, apply};

@@ -118,6 +118,11 @@ pub(crate) async fn refused(client: &Client, declaration: &Declaration) -> Vec<F
     }
 }
 
+/// The findings, one a line.
+pub(crate) fn listed(findings: &[Finding]) -> String {
+    findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
 /// An INSERT into `auth_user` with tokens.
 pub(crate) fn insert_user(id: i32, name: &str) -> String {
     let email = token("email", &format!("{name}@example.org"));

@@ -8,7 +8,8 @@ use pgveil_sql::protection::{Declaration, ProfileOwner};
 use tokio_postgres::error::SqlState;
 
 use crate::declared::{
-    AUTH_USER, column, insert_user, keyrings, migrate, only, people, planned, refused, table, token,
+    AUTH_USER, column, insert_user, keyrings, listed, migrate, only, people, planned, refused,
+    table, token,
 };
 use crate::server::{connect, connect_as, database, fails, rows, run};
 
@@ -66,10 +67,16 @@ async fn djangos_user_table() {
 #[tokio::test]
 async fn everything_in_the_way_is_named_at_once() {
     let client = database("refusals").await;
+    // A server built without ICU has no collation under which different values are equal.
+    let icu = "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', \
+               deterministic = false)";
+    let icu = client.batch_execute(icu).await.is_ok();
+    if !icu {
+        run(&client, "CREATE COLLATION loose FROM \"C\"").await;
+    }
     run(
         &client,
-        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-         CREATE TABLE odd (id int, n int, j jsonb, loose text COLLATE loose, low text,
+        "CREATE TABLE odd (id int, n int, j jsonb, loose text COLLATE loose, low text,
             made text GENERATED ALWAYS AS (low || 'x') STORED, who text DEFAULT current_user,
             good text);
          CREATE TABLE part (id int, region text, email text) PARTITION BY LIST (region);
@@ -95,7 +102,7 @@ async fn everything_in_the_way_is_named_at_once() {
         ],
     };
     let findings = refused(&client, &declaration).await;
-    let all = findings.iter().map(|f| format!("{f}\n")).collect::<String>();
+    let all = listed(&findings);
     for (object, what) in [
         ("public.odd.n", "type integer"),
         ("public.odd.j", "type jsonb"),
@@ -112,7 +119,10 @@ async fn everything_in_the_way_is_named_at_once() {
         ("public.odd.good", "keyring unknown"),
     ] {
         assert!(
-            findings.iter().any(|f| f.object.starts_with(object) && f.to_string().contains(what)),
+            (what == "collation" && !icu)
+                || findings
+                    .iter()
+                    .any(|f| f.object.starts_with(object) && f.to_string().contains(what)),
             "{object}: {what} in\n{all}"
         );
     }

@@ -5,13 +5,13 @@ use pgveil_seal::Mode;
 use pgveil_sql::protection::ProfileOwner;
 
 use crate::declared::{
-    AUTH_USER, insert_user, keyrings, migrate, only, people, planned, profile, refused, table,
-    token,
+    AUTH_USER, insert_user, keyrings, listed, migrate, only, people, planned, profile, refused,
+    table, token,
 };
 use crate::server::{connect, connect_as, database, rows, run};
 
 async fn in_step(client: &tokio_postgres::Client, owner: ProfileOwner, copies: &[&str]) {
-    let report = check(client, &people(owner, copies), &keyrings()).await.unwrap();
+    let report = check(client, &people(owner, copies), &keyrings()).await.expect("a report");
     assert_eq!(report.worst(), Severity::Info, "{report}");
 }
 
@@ -295,7 +295,7 @@ async fn profiles_that_cannot_be_are_refused() {
     .await;
     let findings =
         refused(&client, &people(ProfileOwner::Application, &["email", "last_name"])).await;
-    let all = findings.iter().map(|f| format!("{f}\n")).collect::<String>();
+    let all = listed(&findings);
     for part in ["not unique", "cannot hold tokens", "belongs to role other", "is not protected"] {
         assert!(all.contains(part), "{part} in\n{all}");
     }
