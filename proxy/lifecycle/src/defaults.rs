@@ -18,14 +18,7 @@ pub(crate) fn seal(
     value: &str,
 ) -> Result<String, LifecycleError> {
     let failed = |reason: String| LifecycleError::Seal { column: column.column.clone(), reason };
-    let (value, length) = match logical {
-        LogicalType::Text => (value, None),
-        LogicalType::Varchar(length) => (value, length),
-        LogicalType::Char(length) => (value.trim_end_matches(' '), length),
-    };
-    if length.is_some_and(|n| value.chars().count() > usize::try_from(n).unwrap_or(usize::MAX)) {
-        return Err(failed(format!("it is longer than {logical}")));
-    }
+    let value = logical.assign(value).map_err(|error| failed(error.to_string()))?;
     let sealer = match column.mode {
         Mode::Deterministic => Sealer::deterministic(key, &column.domain),
         Mode::Randomized => Sealer::randomized(key),
