@@ -3,5 +3,13 @@
 // Panicking is how a test fails, in its helpers as well.
 #![allow(clippy::unwrap_used)]
 
+mod auth;
+mod bad_input;
+mod bad_policy;
 mod harness;
+mod passing;
+mod profile;
+mod protocol;
+mod psql;
+mod sample;
 mod twins;

@@ -5,16 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use pgveil_tests::twin::{self, Case, Failure, Mode, Side, Way};
-use pgveil_tests::{Canaries, Database, ROLE, Server, Site, servers};
-use serde_json::{Value, json};
+use pgveil_tests::{Canaries, Database, Server, Site, servers};
 
-const SCHEMA: &str = include_str!("twin/schema.sql");
-const UNIQUE: &str = include_str!("twin/unique.sql");
+use crate::sample::{self, CANARIES};
+
 const DATA: &str = include_str!("twin/data.sql");
-
-/// What every personal value in the files holds.
-const CANARIES: [&str; 7] =
-    ["canary.example", "Canaryson", "Kanary01", "Kanary02", "Kanary03", "Kanary04", "Kanary07"];
 
 const WAYS: [Way; 3] = [Way::Simple, Way::Text, Way::Binary];
 const MODES: [Mode; 3] = [Mode::Deterministic, Mode::Randomized, Mode::Mixed];
@@ -39,9 +34,8 @@ impl Pair {
             return pairs.swap_remove(kept);
         }
         drop(pairs);
-        let plain = plain(server, mode);
-        let veiled = Site::new(server, &format!("twin {mode}"), &schema(mode), &config(mode))
-            .guarding(&CANARIES);
+        let plain = sample::plain(server, mode);
+        let veiled = sample::site_on(server, mode);
         let relations = [plain.relations(), veiled.database.relations()];
         Self { version, mode, plain, veiled, relations }
     }
@@ -55,68 +49,6 @@ impl Pair {
             PAIRS.lock().unwrap().push(self);
         }
     }
-}
-
-fn schema(mode: Mode) -> String {
-    let unique = if mode == Mode::Randomized { "" } else { UNIQUE };
-    format!("{SCHEMA}\n{unique}")
-}
-
-/// The policy's configuration: every personal column, each as the mode has it.
-fn config(mode: Mode) -> Value {
-    let column = |name: &str, domain: &str| {
-        let deterministic = match mode {
-            Mode::Deterministic => true,
-            Mode::Randomized => false,
-            Mode::Mixed => domain == "email",
-        };
-        if deterministic {
-            json!({ "column": name, "mode": "deterministic", "domain": domain })
-        } else {
-            json!({ "column": name, "mode": "randomized" })
-        }
-    };
-    json!({ "tables": [
-        {
-            "table": "auth_user",
-            "columns": [
-                column("email", "email"),
-                column("first_name", "name"),
-                column("last_name", "name"),
-            ],
-            "profile": {
-                "table": "web_profile",
-                "link": "user_id",
-                "key": "id",
-                "copies": {
-                    "email": "encrypted_email",
-                    "first_name": "encrypted_first_name",
-                    "last_name": "encrypted_last_name",
-                },
-            },
-        },
-        {
-            "table": "contact",
-            "columns": [
-                column("email", "email"),
-                column("phone", "phone"),
-                column("code", "code"),
-                column("nick", "nick"),
-            ],
-        },
-        { "table": "newsletter_subscriber", "columns": [column("email", "email")] },
-    ] })
-}
-
-/// A database with the sample schema, not protected.
-fn plain(server: &'static Server, mode: Mode) -> Database {
-    let unique = mode != Mode::Randomized;
-    let name = if unique { "plain with unique addresses" } else { "plain" };
-    server
-        .database(name, |template| {
-            server.query(template, &format!("SET ROLE {ROLE}; {}", schema(mode)));
-        })
-        .unlogged()
 }
 
 /// Runs a file in all combinations on all versions, and reports every failure once.

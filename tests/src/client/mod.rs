@@ -185,6 +185,14 @@ impl Client {
         }
     }
 
+    /// Reads what there is, at least a byte, without making frames of it; 0 at the end.
+    pub fn read_some(&mut self) -> usize {
+        let mut chunk = vec![0; 4096];
+        let read = self.stream.read(&mut chunk).unwrap_or(0);
+        self.received.extend_from_slice(&chunk[..read]);
+        read
+    }
+
     /// Reads up to ReadyForQuery, the end of the connection, or a request for COPY data.
     pub fn reply(&mut self) -> Reply {
         self.reply_until(|_| false)

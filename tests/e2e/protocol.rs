@@ -1,0 +1,268 @@
+//! The extended protocol over protected tables: portals, names, pipelines, errors in batches.
+
+use pgveil_tests::{Batch, Client, Format, Outcome, Reply};
+
+use crate::sample::{insert, site};
+
+const SELECT: &str = "SELECT email FROM auth_user WHERE email = $1";
+const INSERT: &str = "INSERT INTO contact (email, phone) VALUES ($1, $2)";
+
+fn text(values: &[&str]) -> Vec<Option<Vec<u8>>> {
+    values.iter().map(|value| Some(value.as_bytes().to_vec())).collect()
+}
+
+trait Steps {
+    fn run_named(self, statement: &str, values: &[&str]) -> Self;
+    fn once(self, sql: &str, values: &[&str]) -> Self;
+}
+
+impl Steps for Batch {
+    fn run_named(self, statement: &str, values: &[&str]) -> Self {
+        self.bind("", statement, &[Format::Text], &text(values), Format::Text).execute("", 0)
+    }
+
+    fn once(self, sql: &str, values: &[&str]) -> Self {
+        self.parse("", sql, &[]).run_named("", values)
+    }
+}
+
+fn people(client: &mut Client, users: &[&str]) {
+    for user in users {
+        assert_eq!(client.run(&insert(user)).tags(), "INSERT 0 1");
+    }
+}
+
+fn sync(client: &mut Client, batch: Batch) -> Reply {
+    client.send(&batch.sync());
+    client.reply()
+}
+
+#[test]
+fn a_portal_gives_its_rows_in_pieces() {
+    let site = site();
+    let mut client = site.connect();
+    people(&mut client, &["a", "b", "c", "d", "e"]);
+    client.run("BEGIN");
+    let batch = Batch::new()
+        .parse("", "SELECT email, first_name FROM auth_user ORDER BY id", &[])
+        .bind("p", "", &[], &[], Format::Text)
+        .describe_portal("p")
+        .execute("p", 2);
+    let reply = sync(&mut client, batch);
+    assert_eq!(reply.tags(), "(suspended)");
+    assert_eq!(
+        reply.rows(),
+        [["a@canary.example", "a Canaryson"], ["b@canary.example", "b Canaryson"]]
+    );
+    let reply = sync(&mut client, Batch::new().execute("p", 2));
+    assert_eq!(reply.rows().len(), 2);
+    let reply = sync(&mut client, Batch::new().execute("p", 2));
+    assert_eq!((reply.tags().as_str(), reply.rows().len()), ("SELECT 1", 1));
+    assert_eq!(reply.rows()[0][0], "e@canary.example");
+    client.run("COMMIT");
+    // Portals end with their transaction.
+    sync(&mut client, Batch::new().execute("p", 1)).failed("34000");
+}
+
+#[test]
+fn a_named_statement_is_executed_again_and_again() {
+    let site = site();
+    let mut client = site.connect();
+    people(&mut client, &["a", "b"]);
+    let reply = sync(&mut client, Batch::new().parse("s", SELECT, &[]).describe_statement("s"));
+    assert_eq!(reply.parameters, Some(vec![25]));
+    for user in ["a", "b", "nobody", "a"] {
+        let address = format!("{user}@canary.example");
+        let rows = sync(&mut client, Batch::new().run_named("s", &[&address])).rows();
+        assert_eq!(rows.len(), usize::from(user != "nobody"), "{user}");
+    }
+}
+
+/// A peer kept the old statement's plan under a name that had been given to another one.
+#[test]
+fn a_name_that_is_given_again_means_the_new_statement() {
+    let site = site();
+    let mut client = site.connect();
+    people(&mut client, &["a"]);
+    let rows = |client: &mut Client, values: &[&str]| {
+        sync(client, Batch::new().run_named("s", values)).rows()
+    };
+    sync(&mut client, Batch::new().parse("s", SELECT, &[]));
+    assert_eq!(rows(&mut client, &["a@canary.example"]), [["a@canary.example"]]);
+    sync(&mut client, Batch::new().close_statement("s").parse("s", "SELECT 'x' || $1", &[]));
+    assert_eq!(rows(&mut client, &["plain"]), [["xplain"]]);
+    // Given without Close, it is an error and the old one stays.
+    sync(&mut client, Batch::new().parse("s", SELECT, &[])).failed("42P05");
+    assert_eq!(rows(&mut client, &["plain"]), [["xplain"]]);
+    // Dropped by SQL.
+    client.run("DEALLOCATE s");
+    sync(&mut client, Batch::new().run_named("s", &["plain"])).failed("26000");
+    sync(&mut client, Batch::new().parse("s", SELECT, &[]));
+    assert_eq!(rows(&mut client, &["a@canary.example"]), [["a@canary.example"]]);
+    client.run("DISCARD ALL");
+    sync(&mut client, Batch::new().run_named("s", &["a@canary.example"])).failed("26000");
+    // A Parse that fails does not leave the name taken.
+    sync(&mut client, Batch::new().parse("s", "SELECT lower(email) FROM auth_user", &[]))
+        .failed("0A000");
+    sync(&mut client, Batch::new().parse("s", SELECT, &[]));
+    assert_eq!(rows(&mut client, &["a@canary.example"]), [["a@canary.example"]]);
+    // The unnamed one needs no Close.
+    for _ in 0..2 {
+        let batch =
+            Batch::new().once(SELECT, &["a@canary.example"]).once("SELECT $1 || 'y'", &["x"]);
+        let reply = sync(&mut client, batch);
+        assert_eq!(reply.rows(), [["xy"]]);
+    }
+}
+
+/// Batches were matched to the wrong plan.
+#[test]
+fn a_long_pipeline_is_answered_in_order() {
+    let site = site();
+    let mut client = site.connect();
+    people(&mut client, &["a"]);
+    let mut batch = Batch::new();
+    for number in 0..200 {
+        let (value, address) = (number.to_string(), format!("n{number}@canary.example"));
+        batch = match number % 4 {
+            0 => batch.once("SELECT $1::text", &[&value]),
+            1 => batch.once(INSERT, &[&address, "tel Canaryson"]),
+            2 => batch.once(SELECT, &["a@canary.example"]).sync(),
+            _ => batch.frame(b'Q', format!("SELECT {number}, email FROM auth_user\0").as_bytes()),
+        };
+    }
+    client.send(&batch.sync());
+    let mut outcomes = Vec::new();
+    // One ReadyForQuery for each Sync, each simple query and the last Sync.
+    for _ in 0..101 {
+        let reply = client.reply();
+        assert_eq!((reply.error(), reply.status), (None, 'I'));
+        outcomes.extend(reply.results);
+    }
+    assert_eq!(outcomes.len(), 200);
+    for (number, outcome) in outcomes.iter().enumerate() {
+        let Outcome::Done { rows, tag, .. } = outcome else { panic!("{outcome:?}") };
+        let value = |index: usize| String::from_utf8(rows[0][index].clone().unwrap()).unwrap();
+        match number % 4 {
+            0 => assert_eq!(value(0), number.to_string()),
+            1 => assert_eq!(tag, "INSERT 0 1"),
+            2 => assert_eq!(value(0), "a@canary.example"),
+            _ => assert_eq!((value(0), value(1)), (number.to_string(), "a@canary.example".into())),
+        }
+    }
+}
+
+#[test]
+fn an_error_skips_to_the_sync_and_undoes_what_came_before_it() {
+    let site = site();
+    let mut client = site.connect();
+    for bad in ["SELECT missing FROM auth_user", "SELECT lower(email) FROM auth_user", "SELECT 1/0"]
+    {
+        let batch = Batch::new()
+            .once(INSERT, &["undone@canary.example", "tel Canaryson 1"])
+            .once(bad, &[])
+            .once(INSERT, &["skipped@canary.example", "tel Canaryson 2"]);
+        let reply = sync(&mut client, batch);
+        assert!(reply.error().is_some(), "{bad}");
+        assert_eq!((reply.results.len(), reply.status), (2, 'I'), "{bad}");
+        assert_eq!(client.run("SELECT count(*) FROM contact").value(), "0", "{bad}");
+    }
+    // In a block the status is E until its end.
+    client.run("BEGIN");
+    let reply = sync(&mut client, Batch::new().once("SELECT lower(email) FROM auth_user", &[]));
+    assert_eq!((reply.failed("0A000").message().is_empty(), reply.status), (false, 'E'));
+    sync(&mut client, Batch::new().once(SELECT, &["x@canary.example"])).failed("25P02");
+    assert_eq!(client.run("ROLLBACK").status, 'I');
+}
+
+/// The parameters of a refused statement are on their way when it is refused.
+#[test]
+fn a_refused_statements_parameters_stay_here() {
+    let site = site();
+    let mut client = site.connect();
+    let refused = [
+        ("SELECT id FROM auth_user WHERE lower(email) = $1", "hidden1@canary.example"),
+        ("INSERT INTO contact (phone) VALUES (upper($1))", "hidden Canaryson"),
+        ("SELECT id FROM auth_user WHERE first_name = $1", "hidden Canaryson 2"),
+    ];
+    for (sql, value) in refused {
+        sync(&mut client, Batch::new().once(sql, &[value])).failed("0A000");
+        let named =
+            Batch::new().parse("n", sql, &[]).run_named("n", &[value]).run_named("n", &[value]);
+        sync(&mut client, named).failed("0A000");
+    }
+    // Nor do those of a statement behind an error.
+    let batch =
+        Batch::new().once("SELECT nonsense", &[]).once(INSERT, &["late@canary.example", "x"]);
+    sync(&mut client, batch).failed("42703");
+}
+
+/// A value is judged when it is bound, and the error comes in order.
+#[test]
+fn a_value_that_is_refused_fails_its_bind() {
+    let site = site();
+    let mut client = site.connect();
+    let long = format!("{}@canary.example", "x".repeat(300));
+    let batch = Batch::new()
+        .once("SELECT 'before'", &[])
+        .once(INSERT, &[&long, "tel Canaryson"])
+        .once("SELECT 'after'", &[]);
+    let reply = sync(&mut client, batch);
+    let error = reply.failed("22001");
+    assert_eq!(error.message(), "value too long for type character varying(254)");
+    assert!(matches!(reply.results.as_slice(), [Outcome::Done { .. }, Outcome::Failed(_)]));
+    // A token that the application has read raw is not sealed a second time.
+    client.run("SET pgveil.reveal = off");
+    client.run(&insert("raw"));
+    let token = client.run("SELECT email FROM auth_user").value();
+    assert!(token.starts_with("gAAAAA"), "{token}");
+    let reply = sync(&mut client, Batch::new().once(INSERT, &[&token, "x"]));
+    assert!(!reply.error().unwrap().hint().is_empty());
+}
+
+#[test]
+fn binary_parameters_and_results() {
+    let site = site();
+    let mut client = site.connect();
+    people(&mut client, &["bin"]);
+    let batch = Batch::new()
+        .parse(
+            "",
+            "SELECT id, email, first_name, is_active FROM auth_user WHERE email = $1 AND id = $2",
+            &[25, 23],
+        )
+        .bind(
+            "",
+            "",
+            &[Format::Binary],
+            &[Some(b"bin@canary.example".to_vec()), Some(vec![0, 0, 0, 1])],
+            Format::Binary,
+        )
+        .describe_portal("")
+        .execute("", 0);
+    let reply = sync(&mut client, batch);
+    let Outcome::Done { columns, rows, .. } = &reply.results[0] else { panic!("{reply:?}") };
+    assert!(columns.iter().all(|column| column.format == 1));
+    assert_eq!((columns[1].type_oid, columns[1].typmod), (1043, 258));
+    let expected: [&[u8]; 4] = [&[0, 0, 0, 1], b"bin@canary.example", b"bin Canaryson", &[1]];
+    let row: Vec<&[u8]> = rows[0].iter().map(|value| value.as_deref().unwrap()).collect();
+    assert_eq!(row, expected);
+}
+
+/// A plan outlived a change of the schema, and a transaction that was rolled back.
+#[test]
+fn plans_follow_the_schema() {
+    let site = site();
+    let mut client = site.connect();
+    people(&mut client, &["a"]);
+    sync(&mut client, Batch::new().parse("s", "SELECT * FROM auth_user WHERE username = $1", &[]));
+    client.run("BEGIN; ALTER TABLE auth_user ADD COLUMN extra text DEFAULT 'new'");
+    let row = client.run("SELECT * FROM auth_user").rows();
+    assert_eq!(row[0].last().unwrap(), "new");
+    assert_eq!(row[0][7], "a@canary.example");
+    client.run("ROLLBACK");
+    let row = client.run("SELECT * FROM auth_user").rows();
+    assert_eq!((row[0].len(), row[0][7].as_str()), (11, "a@canary.example"));
+    let row = sync(&mut client, Batch::new().run_named("s", &["a"])).rows();
+    assert_eq!((row[0].len(), row[0][7].as_str()), (11, "a@canary.example"));
+}
