@@ -10,7 +10,9 @@ use super::{
     SealedRef, Settings,
 };
 use crate::filter::ScopeFilter;
-use crate::physical::{FoundTrigger, compare, expected_triggers};
+use crate::physical::{
+    ExpectedTrigger, FoundTrigger, compare, expected_on_partition, expected_triggers,
+};
 use crate::protection::{Declaration, TableProtection};
 use crate::refusal::Refusal;
 
@@ -223,7 +225,7 @@ impl CatalogLoad {
         let mut catalog = Catalog { version, relations, names, ..Catalog::default() };
         for table in &declaration.tables {
             seal_table(&mut catalog, table, &records, check_key);
-            check_triggers(&mut catalog, table, &triggers);
+            check_triggers(&mut catalog, table, &triggers, &children);
         }
         undeclared(&mut catalog, &records, &guards);
         check_physical(&mut catalog, &guards);
@@ -367,24 +369,63 @@ fn seal_table(
     }
 }
 
-/// A write whose profile copy would not be made, or not as declared, must not happen.
-fn check_triggers(catalog: &mut Catalog, table: &TableProtection, triggers: &[TriggerRow]) {
+/// A write whose profile copy would not be made, or not as declared, must not happen. Partitions
+/// have clones of the root's row triggers, each of which can be disabled by itself, and a TRUNCATE
+/// trigger of their own.
+fn check_triggers(
+    catalog: &mut Catalog,
+    table: &TableProtection,
+    triggers: &[TriggerRow],
+    children: &[(u32, u32)],
+) {
     let Some(base) = catalog.relation(&table.schema, &table.table) else { return };
     if base.protected.is_none() {
         return;
     }
-    for expected in expected_triggers(table) {
-        let Some(&oid) = catalog.names.get(&(expected.schema.clone(), expected.table.clone()))
-        else {
-            continue;
-        };
+    let base = base.oid;
+    let expected = expected_triggers(table);
+    let mut wrong: Vec<(u32, String)> = Vec::new();
+    let mut check = |oid: u32, expected: &ExpectedTrigger| {
         let found = triggers.iter().find(|t| {
             t.relation == oid
                 && t.name == expected.name
                 && t.function.0 == expected.function_schema
                 && t.function.1 == expected.function_name
         });
-        let Err(reason) = compare(&expected, found.map(|t| &t.found)) else { continue };
+        if let Err(reason) = compare(expected, found.map(|t| &t.found)) {
+            wrong.push((oid, reason));
+        }
+    };
+    for expected in &expected {
+        if let Some(on) = catalog.relation(&expected.schema, &expected.table) {
+            check(on.oid, expected);
+        }
+    }
+    let mut partitions = vec![base];
+    let mut next = 0;
+    while let Some(parent) = partitions.get(next).copied() {
+        next += 1;
+        let below = children.iter().filter(|(_, above)| *above == parent).map(|(child, _)| *child);
+        partitions.extend(below.filter(|child| *child != base));
+    }
+    for oid in partitions.into_iter().skip(1) {
+        let Some(partition) = catalog.relations.get(&oid) else { continue };
+        let on_base = |e: &&ExpectedTrigger| {
+            (&e.schema, &e.table) == (&table.schema, &table.table) && e.is_for_rows()
+        };
+        for expected in expected.iter().filter(on_base) {
+            let clone = ExpectedTrigger {
+                schema: partition.schema.clone(),
+                table: partition.name.clone(),
+                ..expected.clone()
+            };
+            check(oid, &clone);
+        }
+        if let Some(expected) = expected_on_partition(table, &partition.schema, &partition.name) {
+            check(oid, &expected);
+        }
+    }
+    for (oid, reason) in wrong {
         let problem = Problem {
             writes_only: true,
             refusal: unusable(
@@ -395,8 +436,7 @@ fn check_triggers(catalog: &mut Catalog, table: &TableProtection, triggers: &[Tr
                 "Run pgveil migrate apply to restore the triggers that the policy declares.",
             ),
         };
-        let base = catalog.names.get(&(table.schema.clone(), table.table.clone())).copied();
-        for oid in base.into_iter().chain((Some(oid) != base).then_some(oid)) {
+        for oid in std::iter::once(base).chain((oid != base).then_some(oid)) {
             if let Some(relation) = catalog.relations.get_mut(&oid) {
                 relation.problems.push(problem.clone());
             }

@@ -45,6 +45,13 @@ pub struct ExpectedTrigger {
     pub body: String,
 }
 
+impl ExpectedTrigger {
+    /// It fires for each row: partitions have clones of it.
+    pub fn is_for_rows(&self) -> bool {
+        self.tgtype & tgtype::ROW != 0
+    }
+}
+
 /// A trigger as `pg_trigger` and `pg_proc` have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // One field a catalog column.
