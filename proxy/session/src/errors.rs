@@ -147,11 +147,13 @@ fn replace_tokens(out: &mut Vec<u8>, text: &[u8], view: View<'_>) {
         let opened = view.open
             && view.sealing.open_any(&tail[..length], out)
             && memchr::memchr(0, &out[before..]).is_none();
+        rest = &tail[length..];
         if !opened {
             out.truncate(before);
             out.extend_from_slice(SEALED);
+            // The server's mark for a value that it has cut.
+            rest = rest.strip_prefix(b"...").unwrap_or(rest);
         }
-        rest = &tail[length..];
     }
     out.extend_from_slice(rest);
 }
@@ -233,11 +235,8 @@ mod tests {
             replace_tokens(&mut out, text.as_bytes(), view);
             String::from_utf8(out).unwrap()
         };
-        assert_eq!(
-            shown(true, false),
-            "Key (email)=(ada@example.org) already exists. (<sealed>...)"
-        );
-        assert_eq!(shown(false, false), "Key (email)=(<sealed>) already exists. (<sealed>...)");
+        assert_eq!(shown(true, false), "Key (email)=(ada@example.org) already exists. (<sealed>)");
+        assert_eq!(shown(false, false), "Key (email)=(<sealed>) already exists. (<sealed>)");
         assert_eq!(shown(false, true), text);
     }
 }

@@ -14,7 +14,7 @@ use crate::names::Lookup;
 use crate::params;
 use crate::prepared::{Analysed, Portal, Prepared};
 use crate::session::{Halt, Session};
-use crate::simple::{malformed, own_script, seal_literal};
+use crate::simple::{malformed, own_script, seal_literal, without_position};
 
 /// A prepared statement that no client has: binding to it is how the server raises an error at a
 /// Bind.
@@ -30,13 +30,17 @@ impl Session {
             self.refuse_parse(b"", malformed(), "");
             return Ok(());
         };
-        if !self.must_read(parse.text).await? {
-            self.forward(frame);
-            self.expect_parse(parse.name, None, None);
-            return Ok(());
-        }
         let types: Vec<u32> = parse.types.iter().collect();
-        match self.prepare(&parse, &types).await {
+        let prepared = match self.read(parse.text, &types).await {
+            Ok(None) => {
+                self.forward(frame);
+                self.expect_parse(parse.name, None, None);
+                return Ok(());
+            }
+            Ok(Some(analysed)) => self.prepare(analysed, &types),
+            Err(halt) => Err(halt),
+        };
+        match prepared {
             Ok(prepared) => self.send_parse(frame, &parse, prepared),
             Err(Halt::Refused(refusal)) => {
                 self.refuse_parse(parse.name, refusal, &String::from_utf8_lossy(parse.text));
@@ -46,12 +50,11 @@ impl Session {
         Ok(())
     }
 
-    /// Analyses and renders the statement of a Parse.
-    async fn prepare(&mut self, parse: &Parse<'_>, types: &[u32]) -> Result<Prepared, Halt> {
+    /// Renders the statement of a Parse.
+    fn prepare(&self, analysed: Arc<Analysed>, types: &[u32]) -> Result<Prepared, Halt> {
         if self.statements.len() >= MAX_NAMES {
             return Err(too_many("prepared statements").into());
         }
-        let analysed = self.analyse(parse.text, types).await?;
         if analysed.script.statements.len() > 1 {
             return Err(Refusal {
                 code: "42601",
@@ -74,7 +77,7 @@ impl Session {
             let mut seal = |slot: &Slot, value: &str| seal_literal(loaded, slot, value);
             let script = own.as_ref().unwrap_or(&analysed.script);
             let (rendered, failed) = render(&analysed.text, script, &|_, _| false, &mut seal);
-            if let Some((_, refusal)) = failed.into_iter().next() {
+            if let Some((_, refusal)) = failed.into_iter().map(without_position).next() {
                 return Err(refusal.into());
             }
             Arc::new(rendered)
@@ -177,6 +180,7 @@ impl Session {
             self.expect_bind(bind.portal, None, None);
             return Ok(());
         };
+        self.check_referred(planned)?;
         let access = self.access(planned)?;
         if planned.params.is_identity() {
             self.forward(frame);
@@ -191,7 +195,7 @@ impl Session {
                 return Err(refusal.into());
             }
         }
-        if !matches!(planned.verb, Verb::Pgveil(_)) {
+        if !planned.facts.relations.is_empty() {
             self.last_rewrite = Some(Arc::clone(&prepared.rendered));
         }
         let portal = Arc::new(Portal { prepared: Arc::clone(&prepared), access });
@@ -328,7 +332,7 @@ impl Session {
     }
 
     /// A Close.
-    pub(crate) fn close(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
+    pub(crate) fn close(&mut self, frame: Frame<'_>) {
         let seq = self.upcoming();
         let change = match Target::decode(frame.body()) {
             Ok(Some(Target::Statement(name))) => self
@@ -344,7 +348,6 @@ impl Session {
         self.forward(frame);
         self.expect(Owner::Client, Expected::Close, change);
         self.sent_extended();
-        Ok(())
     }
 }
 

@@ -43,7 +43,7 @@ impl Options {
             keyrings: HashMap::new(),
             lease: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(10),
-            startup_timeout: Duration::from_secs(60),
+            startup_timeout: Duration::from_mins(1),
             max_connections: 1000,
             max_frame: pgveil_wire::frame::LARGE_LIMIT,
             allow_replication: false,

@@ -74,15 +74,11 @@ pub(crate) fn write_row(
     for cell in cells {
         let result = match (values.next_cell(), cell) {
             (Err(error), _) => Err(error.into()),
-            (Ok(None), _) => {
-                row.cell(out, None);
-                Ok(())
-            }
             (Ok(value), Cell::Plain) => {
                 row.cell(out, value);
                 Ok(())
             }
-            (Ok(Some(_)), Cell::Sealed { reveal: Reveal::Withhold, .. }) => {
+            (Ok(None), _) | (Ok(Some(_)), Cell::Sealed { reveal: Reveal::Withhold, .. }) => {
                 row.cell(out, None);
                 Ok(())
             }

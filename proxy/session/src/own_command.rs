@@ -32,7 +32,8 @@ impl Session {
 
     fn status_rows(&self) -> Vec<Vec<String>> {
         let catalog = &self.loaded.catalog;
-        let policies: Vec<&str> = self.proxy.policies.iter().map(|p| p.name()).collect();
+        let policies: Vec<&str> =
+            self.proxy.policies.iter().map(pgveil_policy::Policy::name).collect();
         let line = |item: &str, value: String| vec![item.to_owned(), value];
         let mut lines = vec![
             line("version", env!("CARGO_PKG_VERSION").to_owned()),

@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
@@ -237,23 +238,31 @@ impl Link {
         .await
     }
 
-    /// Writes the client's output, its end and nothing else.
+    /// Writes the client's output and its end.
     pub(crate) async fn flush_client(&mut self) {
         self.client.finish_writing();
         let client = &mut self.client;
         let flushed = poll_fn(|cx| {
             loop {
                 match client.poll_write(cx) {
-                    Poll::Ready(Ok(())) if client.output.is_empty() => return Poll::Ready(()),
-                    Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
-                    Poll::Pending if client.output.is_empty() => return Poll::Ready(()),
+                    _ if client.output.is_empty() => return Poll::Ready(()),
+                    Poll::Ready(Ok(())) => {}
                     Poll::Pending => return Poll::Pending,
                 }
             }
         });
         // A client that does not read its last message does not keep the session.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), flushed).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), flushed).await;
+        // Closing with bytes unread would reset the connection, and the client would not see
+        // what was just written: take what comes until it closes, for a moment.
+        let drain = async {
+            let mut discarded = [0; 4096];
+            while matches!(client.stream.read(&mut discarded).await, Ok(count) if count > 0) {}
+        };
+        if !client.eof {
+            let _ = tokio::time::timeout(Duration::from_secs(1), drain).await;
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Analysed {
 /// A statement that runs and has no literal to be sealed: its text holds no protected value.
 fn holds_no_value(planned: &Planned) -> bool {
     planned.refusal.is_none()
-        && !planned.edits.iter().any(|edit| matches!(edit.with, Replacement::Seal { .. }))
+        && planned.edits.iter().all(|edit| matches!(edit.with, Replacement::Text(_)))
 }
 
 /// Longer texts are analysed every time.
@@ -129,6 +129,9 @@ impl Equivalent<Key> for KeyRef<'_> {
     }
 }
 
+/// The verdict on a statement that no policy was asked about.
+const PLAIN: &str = "plain";
+
 /// What the policy lets a session see of one statement.
 #[derive(Debug)]
 pub(crate) struct Access {
@@ -143,7 +146,12 @@ pub(crate) struct Access {
 impl Access {
     /// Of a statement that no policy has business with.
     pub(crate) fn plain() -> Self {
-        Self { cells: Box::default(), opens_errors: false, verdict: "plain" }
+        Self { cells: Box::default(), opens_errors: false, verdict: PLAIN }
+    }
+
+    /// True when the statement means the same without us: no policy, no rows, no edits.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.verdict == PLAIN
     }
 
     /// The cells, where rows need work.

@@ -79,14 +79,12 @@ fn pass(
     while let Some(header) = frame::header(&data[end..], max_frame)? {
         let whole = data.get(end..end + header.size);
         seen(header.tag, whole.map_or(&[], |frame| &frame[frame::HEADER..]));
-        match whole {
-            Some(_) => end += header.size,
-            None => {
-                passing = header.size - (data.len() - end);
-                end = data.len();
-                break;
-            }
+        if whole.is_none() {
+            passing = header.size - (data.len() - end);
+            end = data.len();
+            break;
         }
+        end += header.size;
     }
     to.output.tail().extend_from_slice(&data[..end]);
     from.input.consume(end);

@@ -10,6 +10,7 @@ use pgveil_sql::plan::{Deallocate, Output, Planned, Verb};
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::backend::{self, ErrorFields, TransactionStatus, tag};
 use pgveil_wire::frame::{self, HEADER};
+use pgveil_wire::{frontend::tag as client_tag, write};
 
 use crate::errors::{self, Severity, View};
 use crate::expectation::{Change, Expectation, Expected, Owner};
@@ -163,17 +164,14 @@ impl Session {
         match (&mut entry.expected, kind) {
             (Expected::Parse { .. }, tag::PARSE_COMPLETE)
             | (Expected::Bind { .. }, tag::BIND_COMPLETE)
-            | (Expected::Close, tag::CLOSE_COMPLETE) => {
+            | (Expected::Close, tag::CLOSE_COMPLETE)
+            | (Expected::DescribeStatement(_) | Expected::DescribePortal(_), tag::NO_DATA) => {
                 self.answer(frame);
                 self.pop_settled();
             }
             (Expected::DescribeStatement(prepared), tag::PARAMETER_DESCRIPTION) => {
                 let prepared = prepared.clone();
                 self.parameter_description(frame, prepared.as_deref())?;
-            }
-            (Expected::DescribeStatement(_) | Expected::DescribePortal(_), tag::NO_DATA) => {
-                self.answer(frame);
-                self.pop_settled();
             }
             (Expected::DescribeStatement(prepared), tag::ROW_DESCRIPTION) => {
                 let prepared = prepared.clone();
@@ -201,8 +199,15 @@ impl Session {
                 tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED,
             ) => self.execute_complete(kind, frame),
             (Expected::Query(_) | Expected::Execute { .. }, tag::COPY_IN_RESPONSE) => {
-                self.copying = !self.queue.copy_in();
-                self.answer(frame);
+                let ended = self.queue.copy_in();
+                if self.silenced && !ended {
+                    // The client will not hear that it should send.
+                    let out = self.link.server.output.tail();
+                    write::frame(out, client_tag::COPY_FAIL, b"the result was not shown\0");
+                } else {
+                    self.copying = !ended;
+                    self.answer(frame);
+                }
             }
             (
                 Expected::Query(_) | Expected::Execute { .. },

@@ -32,6 +32,11 @@ impl Session {
                     let found = columns.iter().find(|(column, _)| *column == id);
                     found.map(|(_, reveal)| reveal.clone())
                 };
+                for (left, right) in &planned.mixed {
+                    if decide(*left) != decide(*right) {
+                        return Err(mixed());
+                    }
+                }
                 let reveals = |(_, reveal): &(_, Reveal)| matches!(reveal, Reveal::Reveal);
                 let opens_errors = columns.iter().all(reveals);
                 Ok(Arc::new(Access {
@@ -41,6 +46,18 @@ impl Session {
                 }))
             }
         }
+    }
+}
+
+fn mixed() -> Refusal {
+    Refusal {
+        code: "42501",
+        message: "permission denied: one expression mixes columns of which the policy shows \
+                  different parts"
+            .to_owned(),
+        detail: None,
+        hint: Some("Select the columns separately.".to_owned()),
+        position: None,
     }
 }
 

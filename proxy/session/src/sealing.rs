@@ -120,7 +120,7 @@ impl Sealing {
         ) else {
             return Err(no_key(column));
         };
-        let text = check_text(value).map_err(value_refusal)?;
+        let text = check_text(value).map_err(|error| value_refusal(&error))?;
         let mut text = Cow::Borrowed(text);
         for cast in &slot.casts {
             text = Cow::Owned(cast.cast(&text).into_owned());
@@ -130,7 +130,7 @@ impl Sealing {
                 if opener.is_own_token(text.as_bytes()) {
                     return Err(own_token(column));
                 }
-                column.logical.assign(&text).map_err(value_refusal)?
+                column.logical.assign(&text).map_err(|error| value_refusal(&error))?
             }
             Purpose::Compare(operand) => operand.compare(&text),
         };
@@ -153,7 +153,7 @@ pub(crate) enum OpenFailure {
     Token(OpenError),
 }
 
-fn value_refusal(error: pgveil_seal::ValueError) -> Refusal {
+fn value_refusal(error: &pgveil_seal::ValueError) -> Refusal {
     Refusal {
         code: error.sqlstate(),
         hint: error.hint().map(str::to_owned),

@@ -84,6 +84,7 @@ pub(crate) struct Stale {
 }
 
 /// A session whose client the server let in.
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold in nearly all combinations")]
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) proxy: Arc<Proxy>,
@@ -298,7 +299,7 @@ impl Session {
     async fn advance(&mut self) -> Result<(), End> {
         self.serve_server()?;
         self.serve_client().await?;
-        if self.link.client.eof && !self.waiting {
+        if self.link.client.eof && !self.waiting && self.may_send() {
             // Half closed, or gone: the server finishes what was sent, and ends.
             self.link.server.finish_writing();
         }
@@ -419,8 +420,14 @@ impl Session {
             tag::BIND => self.bind(frame).await,
             tag::DESCRIBE => self.describe(frame),
             tag::EXECUTE => self.execute(frame),
-            tag::CLOSE => self.close(frame),
-            tag::FUNCTION_CALL => self.function_call(frame),
+            tag::CLOSE => {
+                self.close(frame);
+                Ok(())
+            }
+            tag::FUNCTION_CALL => {
+                self.function_call(frame);
+                Ok(())
+            }
             tag::FLUSH => {
                 self.forward(frame);
                 self.unflushed = false;
@@ -473,7 +480,7 @@ impl Session {
         Ok(())
     }
 
-    fn function_call(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
+    fn function_call(&mut self, frame: Frame<'_>) {
         // Functions of the server's own catalog have oids below 16384 (FirstNormalObjectId).
         let harmless = pgveil_wire::frontend::function_call(frame.body())
             .is_ok_and(|oid| oid < 16384 && !self.loaded.catalog.filter.names(frame.body()));
@@ -490,7 +497,6 @@ impl Session {
             };
             self.refuse_query(refusal, "");
         }
-        Ok(())
     }
 
     /// Sends a client's frame on as it came.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgveil_sql::plan::{Edit, Planned, Rendered, Replacement, Script, Slot, Verb};
+use pgveil_sql::plan::{Edit, Planned, Referred, Rendered, Replacement, Script, Slot, Verb};
 use pgveil_sql::refusal::Refusal;
 use pgveil_sql::{REFUSED, render};
 use pgveil_wire::frame::Frame;
@@ -12,6 +12,7 @@ use pgveil_wire::frontend;
 use crate::catalog_cache::Loaded;
 use crate::errors::{self, Severity};
 use crate::expectation::{Change, Expected, Owner};
+use crate::names::Lookup;
 use crate::prepared::{Access, Analysed};
 use crate::session::{Halt, Session};
 
@@ -53,13 +54,12 @@ impl Session {
             self.refuse_query(malformed(), "");
             return Ok(());
         };
-        if !self.must_read(bytes).await? {
-            self.forward(frame);
-            self.expect_query(None);
-            return Ok(());
-        }
-        match self.analyse(bytes, &[]).await {
-            Ok(analysed) => self.send_script(frame, &analysed),
+        match self.read(bytes, &[]).await {
+            Ok(None) => {
+                self.forward(frame);
+                self.expect_query(None);
+            }
+            Ok(Some(analysed)) => self.send_script(frame, &analysed)?,
             Err(Halt::Refused(refusal)) => {
                 self.refuse_query(refusal, &String::from_utf8_lossy(bytes));
             }
@@ -68,22 +68,27 @@ impl Session {
         Ok(())
     }
 
-    /// False when a statement string passes unread. Where the lease is over the filter itself may
-    /// be out of date.
-    pub(crate) async fn must_read(&mut self, text: &[u8]) -> Result<bool, Halt> {
-        if self.loaded.catalog.filter.hit(text) || self.is_foreign(text) {
-            return Ok(true);
-        }
-        if !opens_block(text) && self.is_stale() {
-            match self.refresh().await {
-                Ok(()) => {}
-                // Analysis runs into the same, and refuses in the statement's place.
-                Err(Halt::Refused(_)) => return Ok(true),
-                Err(halt) => return Err(halt),
+    /// Reads a statement string; `None`: it names nothing in scope, and passes. Where the lease is
+    /// over the filter itself may be out of date.
+    pub(crate) async fn read(
+        &mut self,
+        bytes: &[u8],
+        types: &[u32],
+    ) -> Result<Option<Arc<Analysed>>, Halt> {
+        if !self.hits(bytes) {
+            if opens_block(bytes) || !self.is_stale() {
+                return Ok(None);
             }
-            return Ok(self.loaded.catalog.filter.hit(text));
+            self.refresh().await?;
+            if !self.hits(bytes) {
+                return Ok(None);
+            }
         }
-        Ok(false)
+        self.analyse(bytes, types).await.map(Some)
+    }
+
+    fn hits(&self, text: &[u8]) -> bool {
+        self.loaded.catalog.filter.hit(text) || self.is_foreign(text)
     }
 
     /// A text in an encoding that the filter's names are not in.
@@ -98,11 +103,7 @@ impl Session {
     }
 
     /// Analyses a text with a catalog and settings that are not out of date.
-    pub(crate) async fn analyse(
-        &mut self,
-        bytes: &[u8],
-        types: &[u32],
-    ) -> Result<Arc<Analysed>, Halt> {
+    async fn analyse(&mut self, bytes: &[u8], types: &[u32]) -> Result<Arc<Analysed>, Halt> {
         let text = self.statement_text(bytes)?;
         let first = Analysed::get(&self.loaded, &self.settings, text, types);
         // BEGIN and SET must be the first of a transaction in some forms: nothing of ours before
@@ -146,14 +147,18 @@ impl Session {
         })
     }
 
-    fn send_script(&mut self, frame: Frame<'_>, analysed: &Arc<Analysed>) {
+    fn send_script(&mut self, frame: Frame<'_>, analysed: &Arc<Analysed>) -> Result<(), Halt> {
         let statements = &analysed.script.statements;
         let mut accesses = Vec::with_capacity(statements.len());
         let mut refusals = Vec::new();
         for (index, planned) in statements.iter().enumerate() {
             let access = match &planned.refusal {
                 Some(refusal) => Err(refusal.clone()),
-                None => self.access(planned),
+                None => match self.check_referred(planned) {
+                    Ok(()) => self.access(planned),
+                    Err(Halt::Refused(refusal)) => Err(refusal),
+                    Err(halt) => return Err(halt),
+                },
             };
             accesses.push(match access {
                 Ok(access) => access,
@@ -172,7 +177,7 @@ impl Session {
             let mut seal = |slot: &Slot, value: &str| seal_literal(loaded, slot, value);
             let script = own.as_ref().unwrap_or(&analysed.script);
             let (rendered, failed) = render(&analysed.text, script, &refused, &mut seal);
-            refusals.extend(failed);
+            refusals.extend(failed.into_iter().map(without_position));
             refusals.sort_by_key(|(index, _)| *index);
             Arc::new(rendered)
         };
@@ -185,7 +190,7 @@ impl Session {
             let out = self.link.server.output.tail();
             frontend::write_query(out, rendered.text.as_bytes());
         }
-        if !statements.iter().any(|planned| matches!(planned.verb, Verb::Pgveil(_))) {
+        if statements.iter().any(|planned| !planned.facts.relations.is_empty()) {
             self.last_rewrite = Some(Arc::clone(&rendered));
         }
         self.expect_query(Some(Box::new(ScriptRun {
@@ -198,6 +203,47 @@ impl Session {
             loaded: Arc::clone(&self.loaded),
             started: Instant::now(),
         })));
+        Ok(())
+    }
+
+    /// A statement that runs another one by its name is the server's alone: what that one needs
+    /// of us it would not get.
+    pub(crate) fn check_referred(&self, planned: &Planned) -> Result<(), Halt> {
+        let found = match &planned.refers {
+            None => return Ok(()),
+            Some(Referred::Statement(name)) => {
+                match self.statements.lookup(name.as_bytes(), self.batch) {
+                    Lookup::Unsettled => return Err(Halt::Wait),
+                    Lookup::Unknown => None,
+                    Lookup::Known(prepared) => prepared
+                        .planned()
+                        .is_some_and(|planned| !planned.is_untouched())
+                        .then_some(("prepared statement", name)),
+                }
+            }
+            Some(Referred::Portal(name)) => {
+                match self.portals.lookup(name.as_bytes(), self.batch) {
+                    Lookup::Unsettled => return Err(Halt::Wait),
+                    Lookup::Unknown => None,
+                    Lookup::Known(portal) => {
+                        (!portal.access.is_plain()).then_some(("portal", name))
+                    }
+                }
+            }
+        };
+        match found {
+            None => Ok(()),
+            Some((what, name)) => Err(Halt::Refused(Refusal {
+                code: "0A000",
+                message: format!(
+                    "{what} \"{name}\" concerns a protected relation and was made in the \
+                     extended protocol"
+                ),
+                detail: Some("EXECUTE, FETCH and MOVE would reach it past pgveil.".to_owned()),
+                hint: Some("Bind and execute it in the protocol, too.".to_owned()),
+                position: Some(planned.range.start),
+            })),
+        }
     }
 
     /// Refuses a Query in its place: the server raises the error, and ours takes its place.
@@ -244,6 +290,14 @@ impl Session {
         self.touched.settings |= effects.settings || effects.reveal.is_some();
         self.touched.catalog |= effects.catalog;
     }
+}
+
+/// The server's errors about values have no position.
+pub(crate) fn without_position((index, mut refusal): (usize, Refusal)) -> (usize, Refusal) {
+    if refusal.code.starts_with("22") {
+        refusal.position = None;
+    }
+    (index, refusal)
 }
 
 /// The token of a literal.

@@ -12,6 +12,7 @@ use pgveil_wire::backend::{self, Authentication};
 use pgveil_wire::frame::{self, FrameError};
 use pgveil_wire::frontend;
 use pgveil_wire::startup::{self, Packet, Startup};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
 use crate::cancel;
@@ -114,7 +115,6 @@ async fn refuse(mut client: Peer, refusal: &Refusal) {
     let out = client.output.data().to_vec();
     // What the client still sends would make the kernel reset the connection, and the error
     // would be lost: end our half, then take what comes for a moment.
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let linger = async {
         client.stream.write_all(&out).await?;
         client.stream.shutdown().await?;
@@ -177,7 +177,6 @@ async fn open(proxy: &Arc<Proxy>, client: &mut Peer, admitted: bool) -> Result<V
 }
 
 async fn read_more(client: &mut Peer) -> Result<(), NoSession> {
-    use tokio::io::AsyncReadExt as _;
     match client.stream.read_buf(client.input.tail()).await {
         Ok(count) if count > 0 => Ok(()),
         _ => Err(NoSession::Over),
@@ -185,7 +184,6 @@ async fn read_more(client: &mut Peer) -> Result<(), NoSession> {
 }
 
 async fn answer(client: &mut Peer, bytes: &[u8]) -> Result<(), NoSession> {
-    use tokio::io::AsyncWriteExt as _;
     client.stream.write_all(bytes).await.map_err(|_| NoSession::Over)
 }
 
