@@ -161,6 +161,8 @@ pub fn log(level: Level, message: &str) {
 /// Makes a [`Policy`] the one that this crate's WASM module exports. Nothing on other targets,
 /// so that several policies can be linked into one test.
 #[macro_export]
+// rustfmt moves the last line of the body.
+#[rustfmt::skip]
 macro_rules! export {
     ($policy:ty) => {
         #[cfg(target_arch = "wasm32")]
