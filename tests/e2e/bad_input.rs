@@ -148,9 +148,9 @@ fn malformed_frames() {
         ("a negative length", b"Q\xff\xff\xff\xff"),
         ("a length beyond all limits", b"Q\x7f\xff\xff\xff"),
         ("an unknown type", b"\x01\0\0\0\x04"),
-        ("a query without its end", b"Q\0\0\0\x0dSELECT 1"),
+        ("a query without its end", b"Q\0\0\0\x0cSELECT 1"),
         ("a Bind that is cut short", b"B\0\0\0\x0c\0\0\0\x02\0\0\0\0"),
-        ("a Parse with more types than it has", b"P\0\0\0\x10s\0SELECT\0\x7f\xff"),
+        ("a Parse with more types than it has", b"P\0\0\0\x0fs\0SELECT\0\x7f\xff"),
     ];
     for (what, bytes) in frames {
         let mut client = site.connect();
@@ -224,27 +224,29 @@ fn a_hostile_search_path_hides_nothing() {
          GRANT ALL ON SCHEMA evil TO app; GRANT ALL ON ALL TABLES IN SCHEMA evil TO app;",
     );
     let mut inside = site.connect();
-    inside.run("SET search_path = evil, pg_catalog, public");
-    let mut client = {
-        site.database
-            .query(&format!("ALTER DATABASE {name} SET search_path = evil, pg_catalog, public"));
-        site.connect()
-    };
-    assert_eq!(client.run("SHOW search_path").value(), "evil, pg_catalog, public");
-    for client in [&mut inside, &mut client] {
+    inside.run("SET search_path = evil, public");
+    site.database.query(&format!("ALTER DATABASE {name} SET search_path = evil, public"));
+    let mut from_the_start = site.connect();
+    for client in [&mut inside, &mut from_the_start] {
+        assert_eq!(client.run("SHOW search_path").value(), "evil, public");
         let user = format!("u{}", client.pid);
-        let reply = client.run(&insert(&user));
-        assert_eq!(reply.tags(), "INSERT 0 1");
-        let email =
-            client.run(&format!("SELECT email FROM auth_user WHERE username LIKE '{user}'"));
+        assert_eq!(client.run(&insert(&user)).tags(), "INSERT 0 1");
+        let email = client.run(&format!("SELECT email FROM auth_user WHERE username = '{user}'"));
         assert_eq!(email.value(), format!("{user}@canary.example"));
     }
-    assert!(
-        site.database
-            .value("SELECT email FROM public.auth_user LIMIT 1")
-            .unwrap()
-            .starts_with("gAAAAA")
-    );
+    let stored = "SELECT email FROM public.auth_user LIMIT 1";
+    assert!(site.database.value(stored).unwrap().starts_with("gAAAAA"));
+    // In front of pg_catalog the schema's operators would be the ones that statements mean.
+    let first = "evil, pg_catalog, public";
+    inside.run(&format!("SET search_path = {first}"));
+    site.database.query(&format!("ALTER DATABASE {name} SET search_path = {first}"));
+    for client in [&mut inside, &mut site.connect()] {
+        assert_eq!(client.run("SHOW search_path").value(), first);
+        for sql in [&insert("hidden"), "SELECT email FROM auth_user"] {
+            assert!(!client.run(sql).failed("0A000").hint().is_empty());
+        }
+        assert_eq!(client.run("SELECT count(*) FROM orders").value(), "0");
+    }
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn pair() -> (Database, Database) {
     (make(), make())
 }
 
-fn first(failures: Vec<twin::Failure>) -> String {
+fn first(failures: &[twin::Failure]) -> String {
     failures[0].to_string()
 }
 
@@ -100,7 +100,8 @@ fn compare(text: &str, way: Way, veiled_first: &str) -> Result<twin::Count, Stri
     let relay = Relay::start(server().address());
     let plain = Side { address: server().address(), database: &plain };
     let veiled = Side { address: relay.address(), database: &veiled };
-    twin::run(&twin::read(text), Mode::Deterministic, way, &plain, &veiled).map_err(first)
+    twin::run(&twin::read(text), Mode::Deterministic, way, &plain, &veiled)
+        .map_err(|failures| first(&failures))
 }
 
 const WAYS: [Way; 3] = [Way::Simple, Way::Text, Way::Binary];
@@ -170,7 +171,8 @@ fn an_order_that_was_asked_for_counts_and_no_other() {
         let side = |database| Side { address: server().address(), database };
         let cases = twin::read(select);
         let mode = Mode::Deterministic;
-        twin::run(&cases, mode, Way::Simple, &side(&plain), &side(&veiled)).map_err(first)
+        twin::run(&cases, mode, Way::Simple, &side(&plain), &side(&veiled))
+            .map_err(|failures| first(&failures))
     };
     assert!(run("SELECT id FROM t;").is_ok());
     let report = run("SELECT id FROM t ORDER BY name;").unwrap_err();

@@ -91,13 +91,12 @@ SELECT email/**/FROM/**/auth_user/**/WHERE/**/id=1;
 INSERT INTO contact(email)VALUES('tight@canary.example')RETURNING email;
 SELECT/* nested /* comment */ */email FROM auth_user WHERE id=2;
 SELECT "email" FROM "auth_user" WHERE "id"=1;
+-- refused
 SELECT U&"\0065mail" FROM auth_user WHERE id = 1;
+-- refused
 SELECT email FROM U&"auth\005fuser" WHERE id = 1;
 -- error: 42703
 SELECT "Email" FROM auth_user;
--- A token is not sealed twice.
--- refused: 22000
-INSERT INTO contact (email) VALUES ('gAAAAABlkY8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==');
 -- Over-long statements, many rows, many parameters.
 INSERT INTO contact (email) SELECT 'series@canary.example' FROM generate_series(1, 50);
 SELECT count(email) FROM contact;
