@@ -168,6 +168,7 @@ mod tests {
     use super::*;
     use pgveil_seal::{Keyring, Mode, Sealer, keygen};
     use pgveil_sql::catalog::{Catalog, ColumnId, SealedColumn};
+    use proptest::prelude::*;
     use std::collections::HashMap;
     use std::sync::Arc;
 
@@ -194,6 +195,39 @@ mod tests {
             Rendered { text: "a BBBB  d".to_owned(), moved: vec![[2, 4, 2, 2], [7, 0, 5, 2]] };
         for (new, old) in [(1, 1), (3, 3), (5, 3), (7, 5), (8, 8), (9, 9)] {
             assert_eq!(map_position(new, &rendered, client), old, "{new}");
+        }
+    }
+
+    proptest! {
+        /// Every character outside the edits is found where it stands in the client's text; one
+        /// inside an edit is found at the edit's beginning.
+        #[test]
+        fn every_position_comes_back(
+            pieces in prop::collection::vec(("[a-z\u{e9}\u{20ac} ]{0,6}", "[A-Z\u{e9}]{0,4}", "[0-9\u{20ac}]{0,5}"), 0..6),
+            tail in "[a-z]{0,4}",
+        ) {
+            let (mut client, mut text, mut moved) = (String::new(), String::new(), Vec::new());
+            // Character positions: in the new text, and where they should be found.
+            let mut expected = Vec::new();
+            for (same, old, new) in &pieces {
+                let start = client.chars().count();
+                expected.extend((0..same.chars().count()).map(|index| start + index));
+                client.push_str(same);
+                text.push_str(same);
+                moved.push([text.len(), new.len(), client.len(), old.len()]);
+                let edit = client.chars().count();
+                expected.extend(new.chars().map(|_| edit));
+                client.push_str(old);
+                text.push_str(new);
+            }
+            let start = client.chars().count();
+            expected.extend((0..tail.chars().count()).map(|index| start + index));
+            client.push_str(&tail);
+            text.push_str(&tail);
+            let rendered = Rendered { text, moved };
+            for (index, expected) in expected.into_iter().enumerate() {
+                prop_assert_eq!(map_position(index + 1, &rendered, &client), expected + 1);
+            }
         }
     }
 

@@ -150,9 +150,10 @@ impl Queue {
         self.entries.back().is_some_and(|entry| entry.owner == Owner::Own)
     }
 
-    /// True when an answer to this is still to come.
-    pub(crate) fn any(&self, test: impl Fn(&Expectation) -> bool) -> bool {
-        self.entries.iter().any(test)
+    /// True when an answer to this, sent after the last Sync, is still to come.
+    pub(crate) fn since_sync(&self, test: impl Fn(&Expectation) -> bool) -> bool {
+        let is_sync = |entry: &&Expectation| matches!(entry.expected, Expected::Sync);
+        self.entries.iter().rev().take_while(|entry| !is_sync(entry)).any(test)
     }
 }
 
@@ -197,6 +198,14 @@ mod tests {
         let (skipped, synced) = queue.fail();
         assert_eq!((skipped.len(), synced), (2, false));
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn only_what_was_sent_after_the_last_sync_counts() {
+        let queue = queue(vec![execute(), Expected::Sync, parse()]);
+        assert!(queue.since_sync(|e| e.seq == 2));
+        assert!(!queue.since_sync(|e| e.seq == 0));
+        assert!(queue.has_sync());
     }
 
     /// libpq sends a Sync behind the Execute of a COPY, and another one when the copy ends.

@@ -321,7 +321,13 @@ impl Session {
             Lookup::Unknown => None,
             Lookup::Known(portal) => Some(portal),
         };
-        if let Some(planned) = portal.as_ref().and_then(|portal| portal.prepared.planned()) {
+        let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
+        let written = |planned: &Planned| {
+            let mut columns = planned.facts.relations.iter().flat_map(|r| &r.columns);
+            planned.verb != Verb::Select || columns.any(|column| column.uses.written)
+        };
+        self.batch_writes |= planned.is_none_or(written);
+        if let Some(planned) = planned {
             self.note_effects(planned);
         }
         self.forward(frame);
@@ -348,16 +354,6 @@ impl Session {
         self.forward(frame);
         self.expect(Owner::Client, Expected::Close, change);
         self.sent_extended();
-    }
-}
-
-impl Portal {
-    /// True when its rows are opened and it writes: its commit waits until they are.
-    pub(crate) fn writes_and_reveals(&self) -> bool {
-        let writes = self.prepared.planned().is_some_and(|planned| {
-            matches!(planned.verb, Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge)
-        });
-        writes && self.access.work().is_some()
     }
 }
 

@@ -262,3 +262,160 @@ pub(crate) fn described_types(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sealing::{Keys, Sealing};
+    use pgveil_policy::Mask;
+    use pgveil_seal::{Keyring, Mode, Sealer, keygen};
+    use pgveil_sql::catalog::{Catalog, SealedColumn};
+    use pgveil_sql::plan::{ParamMap, ParamSeal, Purpose, ServerParam, Slot};
+    use pgveil_wire::frame;
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    const COLUMN: ColumnId = ColumnId(0);
+
+    /// A catalog of one sealed column, and what makes its tokens.
+    fn loaded(logical: LogicalType) -> (Loaded, Sealer) {
+        let keyring = Arc::new(Keyring::parse(&keygen()).unwrap());
+        let sealer = Sealer::deterministic(keyring.primary(), "d");
+        let column = SealedColumn {
+            id: COLUMN,
+            relation: 1,
+            number: 2,
+            schema: "public".into(),
+            table: "people".into(),
+            column: "email".into(),
+            policy: "p".into(),
+            mode: Mode::Deterministic,
+            domain: "d".into(),
+            keyring: "main".into(),
+            key_id: keyring.primary().id().to_string(),
+            key_check: keyring.primary().check_value(),
+            logical,
+        };
+        let catalog = Catalog { columns: vec![column], ..Catalog::default() };
+        let keys = HashMap::from([("main".to_owned(), Keys::new(keyring))]);
+        let sealing = Sealing::new(&catalog, &keys);
+        (Loaded::new(catalog, sealing), sealer)
+    }
+
+    fn row(cells: &[Option<&[u8]>]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut row = RowBuilder::begin(&mut out, cells.len());
+        for cell in cells {
+            row.cell(&mut out, *cell);
+        }
+        row.finish(&mut out);
+        out
+    }
+
+    fn show(
+        loaded: &Loaded,
+        cell: &Cell,
+        value: Option<&[u8]>,
+        utf8: bool,
+    ) -> Result<Option<Vec<u8>>, RowError> {
+        let body = row(&[Some(b"1"), value]);
+        let mut out = b"before".to_vec();
+        let cells = [Cell::Plain, cell.clone()];
+        let body = &body[frame::HEADER..];
+        let written = write_row(&mut out, body, &cells, loaded, utf8, &mut Scratch::default());
+        if let Err(error) = written {
+            assert_eq!(out, b"before", "a half row is left");
+            return Err(error);
+        }
+        let mut cells = Cells::decode(&out["before".len() + frame::HEADER..]).unwrap();
+        assert_eq!(cells.next_cell().unwrap(), Some(&b"1"[..]));
+        let shown = cells.next_cell().unwrap().map(<[u8]>::to_vec);
+        cells.finish().unwrap();
+        Ok(shown)
+    }
+
+    fn token(sealer: &Sealer, value: &str) -> Vec<u8> {
+        let mut token = Vec::new();
+        sealer.seal_into(value.as_bytes(), &mut token).unwrap();
+        token
+    }
+
+    #[test]
+    fn cells_are_revealed_masked_withheld_and_padded() {
+        let varchar = LogicalType::Varchar(Some(20));
+        let (loaded, sealer) = loaded(varchar);
+        let token = token(&sealer, "ada@example.org");
+        let cell = |logical, reveal| Cell::Sealed { column: COLUMN, logical, reveal };
+        let mask = Mask { keep_first: 1, keep_last: 3, with: "*".into() };
+        for (cell, expected) in [
+            (cell(varchar, Reveal::Reveal), Some("ada@example.org")),
+            (cell(varchar, Reveal::Mask(mask)), Some("a*org")),
+            (cell(varchar, Reveal::Withhold), None),
+            (cell(LogicalType::Varchar(Some(3)), Reveal::Reveal), Some("ada")),
+            (cell(LogicalType::Char(Some(17)), Reveal::Reveal), Some("ada@example.org  ")),
+        ] {
+            let shown = show(&loaded, &cell, Some(&token), true).unwrap();
+            assert_eq!(shown.as_deref(), expected.map(str::as_bytes), "{cell:?}");
+            assert_eq!(show(&loaded, &cell, None, true).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn what_does_not_open_is_an_error_that_names_column_and_key() {
+        let (loaded, _) = loaded(LogicalType::Text);
+        let (_, other) = loaded(LogicalType::Text);
+        let cell =
+            Cell::Sealed { column: COLUMN, logical: LogicalType::Text, reveal: Reveal::Reveal };
+        for stored in [token(&other, "x"), b"plain".to_vec(), Vec::new()] {
+            let error = show(&loaded, &cell, Some(&stored), true).unwrap_err();
+            let refusal = error.refusal(&loaded);
+            assert_eq!(refusal.code, "XX001");
+            assert!(refusal.message.contains("\"email\" of relation \"people\""));
+            assert!(refusal.message.contains(&loaded.catalog.column(COLUMN).key_id));
+        }
+    }
+
+    #[test]
+    fn other_encodings_get_ascii_or_an_error() {
+        let (loaded, sealer) = loaded(LogicalType::Text);
+        let cell =
+            Cell::Sealed { column: COLUMN, logical: LogicalType::Text, reveal: Reveal::Reveal };
+        let ascii = show(&loaded, &cell, Some(&token(&sealer, "abc")), false).unwrap();
+        assert_eq!(ascii.as_deref(), Some(&b"abc"[..]));
+        let error = show(&loaded, &cell, Some(&token(&sealer, "\u{e9}")), false).unwrap_err();
+        assert_eq!(error.refusal(&loaded).code, "22P05");
+    }
+
+    #[test]
+    fn a_row_of_another_width_is_not_shown() {
+        let (loaded, _) = loaded(LogicalType::Text);
+        let body = row(&[Some(b"1")]);
+        let mut out = Vec::new();
+        let cells = [Cell::Plain, Cell::Plain];
+        let body = &body[frame::HEADER..];
+        let written = write_row(&mut out, body, &cells, &loaded, true, &mut Scratch::default());
+        assert!(matches!(written, Err(RowError::Shape)));
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn parameters_are_described_as_the_client_knows_them() {
+        let seal = ParamSeal {
+            slot: Slot { column: COLUMN, purpose: Purpose::Assign, casts: Vec::new() },
+            array: false,
+            described: 1043,
+        };
+        let param = |client, seal| ServerParam { client, seal };
+        let params = ParamMap {
+            client: 3,
+            server: vec![
+                param(0, Some(seal.clone())),
+                param(1, None),
+                param(2, Some(seal.clone())),
+                param(0, None),
+            ],
+        };
+        assert_eq!(described_types(&params, &[0, 0, 25], &[25, 23, 25, 20]), [1043, 23, 25]);
+        assert_eq!(described_types(&params, &[], &[25, 23, 25, 20]), [1043, 23, 1043]);
+    }
+}

@@ -101,6 +101,8 @@ pub(crate) struct Session {
     pub(crate) batch: u64,
     /// The client has sent something since its last Sync that a Sync of ours would commit.
     pub(crate) batch_open: bool,
+    /// Something was executed since the last Sync that may write.
+    pub(crate) batch_writes: bool,
     /// Something was sent that the server need not answer before a Flush or Sync.
     pub(crate) unflushed: bool,
     /// The server skips everything up to the next Sync, and so do we.
@@ -179,6 +181,7 @@ impl Session {
             portals: Names::default(),
             batch: 0,
             batch_open: false,
+            batch_writes: false,
             unflushed: false,
             skipping: false,
             poisoned: false,
@@ -459,12 +462,13 @@ impl Session {
             self.forward(frame);
             return Ok(());
         }
-        // Rows of a statement that writes are opened before its Sync may commit it.
-        let holds = |entry: &Expectation| match &entry.expected {
-            Expected::Execute { portal: Some(portal), .. } => portal.writes_and_reveals(),
+        // Rows are opened before a Sync may commit what stands beside them: if one does not
+        // open, the client is told that all of it failed.
+        let reveals = |entry: &Expectation| match &entry.expected {
+            Expected::Execute { portal: Some(portal), .. } => portal.access.work().is_some(),
             _ => false,
         };
-        if !self.skipping && self.queue.any(holds) {
+        if self.batch_writes && !self.skipping && self.queue.since_sync(reveals) {
             return Err(Halt::Wait);
         }
         if self.poisoned {
@@ -475,6 +479,7 @@ impl Session {
         self.expect(Owner::Client, Expected::Sync, None);
         self.batch += 1;
         self.batch_open = false;
+        self.batch_writes = false;
         self.unflushed = false;
         self.skipping = false;
         Ok(())
