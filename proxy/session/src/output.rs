@@ -278,7 +278,7 @@ mod tests {
     const COLUMN: ColumnId = ColumnId(0);
 
     /// A catalog of one sealed column, and what makes its tokens.
-    fn loaded(logical: LogicalType) -> (Loaded, Sealer) {
+    fn fixture(logical: LogicalType) -> (Loaded, Sealer) {
         let keyring = Arc::new(Keyring::parse(&keygen()).unwrap());
         let sealer = Sealer::deterministic(keyring.primary(), "d");
         let column = SealedColumn {
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn cells_are_revealed_masked_withheld_and_padded() {
         let varchar = LogicalType::Varchar(Some(20));
-        let (loaded, sealer) = loaded(varchar);
+        let (loaded, sealer) = fixture(varchar);
         let token = token(&sealer, "ada@example.org");
         let cell = |logical, reveal| Cell::Sealed { column: COLUMN, logical, reveal };
         let mask = Mask { keep_first: 1, keep_last: 3, with: "*".into() };
@@ -362,8 +362,8 @@ mod tests {
 
     #[test]
     fn what_does_not_open_is_an_error_that_names_column_and_key() {
-        let (loaded, _) = loaded(LogicalType::Text);
-        let (_, other) = loaded(LogicalType::Text);
+        let (loaded, _) = fixture(LogicalType::Text);
+        let (_, other) = fixture(LogicalType::Text);
         let cell =
             Cell::Sealed { column: COLUMN, logical: LogicalType::Text, reveal: Reveal::Reveal };
         for stored in [token(&other, "x"), b"plain".to_vec(), Vec::new()] {
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn other_encodings_get_ascii_or_an_error() {
-        let (loaded, sealer) = loaded(LogicalType::Text);
+        let (loaded, sealer) = fixture(LogicalType::Text);
         let cell =
             Cell::Sealed { column: COLUMN, logical: LogicalType::Text, reveal: Reveal::Reveal };
         let ascii = show(&loaded, &cell, Some(&token(&sealer, "abc")), false).unwrap();
@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_row_of_another_width_is_not_shown() {
-        let (loaded, _) = loaded(LogicalType::Text);
+        let (loaded, _) = fixture(LogicalType::Text);
         let body = row(&[Some(b"1")]);
         let mut out = Vec::new();
         let cells = [Cell::Plain, Cell::Plain];

@@ -104,6 +104,10 @@ impl Session {
 
     /// Analyses a text with a catalog and settings that are not out of date.
     async fn analyse(&mut self, bytes: &[u8], types: &[u32]) -> Result<Arc<Analysed>, Halt> {
+        if self.stale.settings && self.statement_text(bytes).is_err() {
+            // The client's encoding may have changed.
+            self.refresh().await?;
+        }
         let text = self.statement_text(bytes)?;
         let first = Analysed::get(&self.loaded, &self.settings, text, types);
         // BEGIN and SET must be the first of a transaction in some forms: nothing of ours before
