@@ -242,9 +242,11 @@ fn a_hostile_search_path_hides_nothing() {
     site.database.query(&format!("ALTER DATABASE {name} SET search_path = {first}"));
     for client in [&mut inside, &mut site.connect()] {
         assert_eq!(client.run("SHOW search_path").value(), first);
-        for sql in [&insert("hidden"), "SELECT email FROM auth_user"] {
+        let compares = "SELECT id FROM auth_user WHERE email = 'hidden@canary.example'";
+        for sql in [compares, &insert("hidden")] {
             assert!(!client.run(sql).failed("0A000").hint().is_empty());
         }
+        assert_eq!(client.run("SELECT email FROM auth_user").rows().len(), 2);
         assert_eq!(client.run("SELECT count(*) FROM orders").value(), "0");
     }
 }

@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use pgveil_sandbox::{Binaries, Cluster};
 
@@ -210,7 +211,9 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // The cluster goes away soon; a database that cannot be dropped goes with it.
-        let _ = self.server.cluster.drop_database(&self.name);
+        let (server, name) = (self.server, std::mem::take(&mut self.name));
+        // DROP DATABASE waits for a checkpoint and for every backend of the server, which may be
+        // busy with another test: nobody waits for it. What is left goes away with the cluster.
+        thread::spawn(move || server.cluster.drop_database(&name));
     }
 }
