@@ -31,7 +31,7 @@ enum Names {
 const PIECE: usize = 1024;
 
 /// Words anywhere in the text that make it worth a look: they may change settings, or hide names.
-const ALWAYS: [&str; 3] = ["u&\"", "set_config", "pgveil"];
+const ALWAYS: [&str; 5] = ["u&\"", "set_config", "pgveil", "_to_xml", "ts_stat"];
 
 /// First words of statements that neither change settings, nor the catalog, nor run a statement
 /// by its name: without a name in scope in the text they pass.

@@ -28,13 +28,20 @@ pub(crate) fn parse(text: &str, tokens: &[Token]) -> Result<Statement, Refusal> 
         .map_err(|error| Reason::Unparsed(without_text(&error.message)).at(Some(base)))?;
     relocate(piece, base, &mut theirs);
     same_leaves(tokens, &theirs)?;
+    let theirs = spell_out(theirs);
     let mut parser =
         Parser::new(&dialect).with_recursion_limit(MAX_DEPTH).with_tokens_with_locations(theirs);
     let unparsed = |parser: &Parser<'_>, what: &str| {
         let at = start_of(parser.peek_token().span).unwrap_or(last.range.end);
         Reason::Unparsed(what.to_owned()).at(Some(at))
     };
-    let statement = match parser.parse_statement() {
+    let is_table = text[first.range.clone()].eq_ignore_ascii_case("table");
+    let parsed = if is_table {
+        parser.parse_query().map(Statement::Query)
+    } else {
+        parser.parse_statement()
+    };
+    let statement = match parsed {
         Ok(statement) => statement,
         Err(sqlparser::parser::ParserError::RecursionLimitExceeded) => {
             return Err(unparsed(&parser, "it is nested too deeply"));
@@ -73,6 +80,62 @@ fn relocate(piece: &str, base: usize, tokens: &mut [TokenWithSpan]) {
     };
     for token in tokens {
         token.span = Span { start: seek(token.span.start), end: seek(token.span.end) };
+    }
+}
+
+/// Spells out what the parser does not know and what has a longer form of the same meaning for
+/// analysis: `ISNULL` and `NOTNULL`, and the row locks between `FOR UPDATE` and `FOR SHARE`.
+fn spell_out(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let word = |token: &TokenWithSpan| match &token.token {
+        Theirs::Word(word) if word.quote_style.is_none() => Some(word.value.to_ascii_lowercase()),
+        _ => None,
+    };
+    let has = tokens.iter().filter_map(word).any(|w| matches!(&*w, "isnull" | "notnull" | "key"));
+    if !has {
+        return tokens;
+    }
+    let mut spelled: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len() + 2);
+    let mut words: Vec<String> = Vec::new();
+    for token in tokens {
+        let span = token.span;
+        let keyword = |text: &str| TokenWithSpan { token: Theirs::make_keyword(text), span };
+        let Some(found) = word(&token) else {
+            if !matches!(token.token, Theirs::Whitespace(_)) {
+                words.clear();
+            }
+            spelled.push(token);
+            continue;
+        };
+        match &*found {
+            "isnull" => spelled.extend(["IS", "NULL"].map(keyword)),
+            "notnull" => spelled.extend(["IS", "NOT", "NULL"].map(keyword)),
+            "update" if ends_with(&words, &["for", "no", "key"]) => {
+                cut_words(&mut spelled, 2);
+                spelled.push(token);
+            }
+            "share" if ends_with(&words, &["for", "key"]) => {
+                cut_words(&mut spelled, 1);
+                spelled.push(token);
+            }
+            _ => spelled.push(token),
+        }
+        words.push(found);
+    }
+    spelled
+}
+
+fn ends_with(words: &[String], end: &[&str]) -> bool {
+    words.len() >= end.len() && words[words.len() - end.len()..].iter().eq(end.iter())
+}
+
+/// Takes the last words away, and the white space behind them.
+fn cut_words(tokens: &mut Vec<TokenWithSpan>, mut count: usize) {
+    while count > 0
+        && let Some(token) = tokens.pop()
+    {
+        if matches!(token.token, Theirs::Word(_)) {
+            count -= 1;
+        }
     }
 }
 

@@ -77,7 +77,8 @@ fn edit(
                     })?;
                 rendered.text.push('\'');
                 rendered.text.push_str(&array);
-                rendered.text.push('\'');
+                // Where the literal is an argument of an overloaded function it needs its type.
+                rendered.text.push_str("'::pg_catalog.text[]");
             }
         }
         rendered.moved.push([

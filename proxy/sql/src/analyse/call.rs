@@ -90,7 +90,11 @@ impl Analysis<'_> {
                 }
                 Ok(Kind::Plain)
             }
-            Some(Treats::Carries) => self.carry(&kinds, &shown),
+            Some(Treats::Carries) => {
+                // The planner drops NULLs, and what is left alone keeps its length.
+                kinds.retain(|kind| !matches!(kind, Kind::Null));
+                self.carry(&kinds, &shown)
+            }
             Some(Treats::CarriesFirst) => {
                 let mut carried: Vec<Kind> = Vec::with_capacity(2);
                 for (index, kind) in kinds.into_iter().enumerate() {
@@ -100,7 +104,14 @@ impl Analysis<'_> {
                         self.plain(kind, &shown)?;
                     }
                 }
-                self.carry(&carried, &shown)
+                // Declared over anyelement, they lose the length.
+                Ok(match self.carry(&carried, &shown)? {
+                    Kind::Sealed(mut sealed) => {
+                        sealed.logical = sealed.logical.unbounded();
+                        Kind::Sealed(sealed)
+                    }
+                    other => other,
+                })
             }
             Some(Treats::ComparesToNull) => match kinds.as_slice() {
                 [first, second] => {
@@ -183,6 +194,13 @@ impl Analysis<'_> {
         }
         if function == "set_config" {
             self.effects.settings = true;
+        }
+        if super::utility::runs_text(function) {
+            self.touched = true;
+            return Err(self.refuse(Reason::Function {
+                function: function.clone(),
+                relation: "named in its argument".into(),
+            }));
         }
         Ok(match schema {
             None => Some(function.clone()),

@@ -469,7 +469,8 @@ impl Analysis<'_> {
             if let Expr::Array(elements) = bare {
                 for element in &elements.elem {
                     let kind = self.infer(element, scope, ctes)?;
-                    self.compare(fields[0], kind, what, Meet::common)?;
+                    // The elements have made an array of text before it is compared.
+                    self.compare(fields[0], kind, what, Meet::operator)?;
                 }
                 return Ok(Kind::Plain);
             }

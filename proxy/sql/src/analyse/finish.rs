@@ -1,5 +1,6 @@
 //! From kinds to a plan: edits, the parameter map, output columns, facts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Analysis;
@@ -7,29 +8,25 @@ use super::kind::{Kind, Leaf, LeafValue};
 use super::scope::Col;
 use crate::lex::TokenKind;
 use crate::plan::{
-    ColumnFacts, Edit, Effects, Facts, Output, ParamMap, ParamSeal, Planned, RelationFacts,
-    Replacement, ServerParam, Verb,
+    ColumnFacts, Edit, Effects, Facts, Output, ParamMap, ParamSeal, Planned, Purpose,
+    RelationFacts, Replacement, ServerParam, Verb,
 };
 use crate::refusal::{Reason, Refusal};
 
 impl Analysis<'_> {
     /// Writes the plan of a statement that was understood.
-    pub(super) fn finish(
-        &mut self,
-        planned: &mut Planned,
-        columns: &[Col],
-        types: &[u32],
-    ) -> Result<(), Refusal> {
+    pub(super) fn finish(&mut self, planned: &mut Planned, columns: &[Col]) -> Result<(), Refusal> {
         self.every_value_was_met()?;
         self.encoding()?;
         let explained = planned.verb == Verb::Explain;
         if !explained {
             planned.output = self.output(columns)?;
         }
-        planned.params = self.params(types)?;
+        planned.params = self.params()?;
         let map = &planned.params;
+        let compared = self.compared();
         for leaf in &self.kinds.leaves {
-            planned.edits.extend(self.edit(leaf, map));
+            planned.edits.extend(self.edit(leaf, map, &compared));
         }
         planned.edits.sort_by_key(|edit| edit.range.start);
         planned.mixed = std::mem::take(&mut self.mixed);
@@ -89,7 +86,8 @@ impl Analysis<'_> {
         }
     }
 
-    fn params(&mut self, types: &[u32]) -> Result<ParamMap, Refusal> {
+    fn params(&mut self) -> Result<ParamMap, Refusal> {
+        let types = self.types;
         let mut client = types.len();
         let mut any = false;
         for leaf in &self.kinds.leaves {
@@ -105,6 +103,7 @@ impl Analysis<'_> {
         if !any {
             return Ok(ParamMap { client, server: Vec::new() });
         }
+        let compared = self.compared();
         // The plain use of a parameter keeps its number, so that the server infers its type.
         let mut server: Vec<Option<ServerParam>> = vec![None; client];
         for sealed in [false, true] {
@@ -113,7 +112,7 @@ impl Analysis<'_> {
                 if leaf.sealed.is_some() != sealed {
                     continue;
                 }
-                let param = ServerParam { client: index, seal: param_seal(leaf) };
+                let param = ServerParam { client: index, seal: param_seal(leaf, &compared) };
                 if server[index].is_none() {
                     server[index] = Some(param);
                 } else if !server.contains(&Some(param.clone())) {
@@ -129,7 +128,20 @@ impl Analysis<'_> {
         Ok(ParamMap { client, server })
     }
 
-    fn edit(&self, leaf: &Leaf, map: &ParamMap) -> Option<Edit> {
+    /// The types of parameters where they are compared.
+    fn compared(&self) -> HashMap<usize, u32> {
+        let mut types = HashMap::new();
+        for leaf in &self.kinds.leaves {
+            if let (LeafValue::Param(index), Some((slot, described))) = (&leaf.value, &leaf.sealed)
+                && slot.purpose != Purpose::Assign
+            {
+                types.entry(*index).or_insert(*described);
+            }
+        }
+        types
+    }
+
+    fn edit(&self, leaf: &Leaf, map: &ParamMap, compared: &HashMap<usize, u32>) -> Option<Edit> {
         let own = self.tokens[leaf.token].range.clone();
         let whole =
             self.tokens[leaf.extent.start].range.start..self.tokens[leaf.extent.end - 1].range.end;
@@ -145,7 +157,7 @@ impl Analysis<'_> {
                 Some(Edit { range: whole, with })
             }
             (LeafValue::Param(index), sealed) => {
-                let wanted = ServerParam { client: *index, seal: param_seal(leaf) };
+                let wanted = ServerParam { client: *index, seal: param_seal(leaf, compared) };
                 let number = map.server.iter().position(|param| *param == wanted).unwrap_or(*index);
                 let range = if sealed.is_some() { whole } else { own.clone() };
                 if number == *index && range == own {
@@ -195,8 +207,12 @@ impl Analysis<'_> {
     }
 }
 
-fn param_seal(leaf: &Leaf) -> Option<ParamSeal> {
+/// How a parameter's leaf is sealed. `compared` are the types that parameters have where they are
+/// compared: the server gets to assignments last.
+fn param_seal(leaf: &Leaf, compared: &HashMap<usize, u32>) -> Option<ParamSeal> {
     let (slot, described) = leaf.sealed.as_ref()?;
+    let LeafValue::Param(index) = leaf.value else { return None };
+    let described = compared.get(&index).unwrap_or(described);
     // A cast around a parameter gives it its type.
     let described = match leaf.array_cast {
         Some(element) => element.array_oid(),

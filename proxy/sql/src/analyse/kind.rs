@@ -71,6 +71,8 @@ pub(crate) struct Leaf {
     pub(crate) array: bool,
     /// The array's element type as cast in the text.
     pub(crate) array_cast: Option<LogicalType>,
+    /// It has become `text` before it meets anything: in COALESCE, CASE, VALUES.
+    pub(crate) is_text: bool,
     /// Set when it is sealed; otherwise it passes as it stands.
     pub(crate) sealed: Option<(Slot, u32)>,
 }
@@ -166,6 +168,17 @@ impl Kinds {
         }
     }
 
+    /// Several undecided literals make `text` of each other ("UNION, CASE, and Related
+    /// Constructs").
+    fn make_text(&mut self, var: Var) {
+        let root = self.root(var);
+        if let State::Free(leaves) = &self.states[root.0] {
+            for index in leaves {
+                self.leaves[*index].is_text = true;
+            }
+        }
+    }
+
     /// Joins two free kinds.
     fn join(&mut self, left: Var, right: Var) {
         let (left, right) = (self.root(left), self.root(right));
@@ -194,7 +207,8 @@ impl Kinds {
                 Purpose::Compare(compared_as(leaf.casts.last().copied(), sealed.logical))
             };
             let slot = Slot { column: sealed.column, purpose, casts: leaf.casts.clone() };
-            leaf.sealed = Some((slot, meet.described));
+            let described = if leaf.is_text { LogicalType::Text.oid() } else { meet.described };
+            leaf.sealed = Some((slot, described));
         }
     }
 }
@@ -397,7 +411,10 @@ impl Analysis<'_> {
                 }
                 Ok(Kind::Plain)
             }
-            (None, false, Some(var)) => Ok(Kind::Free(var)),
+            (None, false, Some(var)) => {
+                self.kinds.make_text(var);
+                Ok(Kind::Free(var))
+            }
             (None, false, None) => Ok(Kind::Null),
         }
     }

@@ -42,6 +42,7 @@ impl Analysis<'_> {
             casts: found.casts,
             array: false,
             array_cast: None,
+            is_text: false,
             sealed: None,
         })))
     }
@@ -60,6 +61,7 @@ impl Analysis<'_> {
             casts: Vec::new(),
             array: true,
             array_cast: found.array,
+            is_text: false,
             sealed: None,
         })))
     }

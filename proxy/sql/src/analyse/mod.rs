@@ -36,6 +36,8 @@ pub(crate) struct Analysis<'c> {
     tokens: &'c [Token],
     catalog: &'c Catalog,
     settings: &'c Settings,
+    /// The parameter types of the client's Parse.
+    types: &'c [u32],
     kinds: Kinds,
     /// Indices of tokens that have been met as values.
     seen: HashSet<usize>,
@@ -67,6 +69,7 @@ impl<'c> Analysis<'c> {
             tokens,
             catalog,
             settings,
+            types: &[],
             kinds: Kinds::default(),
             seen: HashSet::new(),
             uses: BTreeMap::new(),
@@ -254,7 +257,9 @@ fn analyse_here(
         if changed && planned.refusal.is_none() && !planned.facts.relations.is_empty() {
             planned.refusal = Some(Reason::AfterDdl.at(Some(planned.range.start)));
         }
-        changed |= planned.effects.settings || planned.effects.catalog;
+        // ROLLBACK takes back what came before it in the string, which counts already.
+        changed |= planned.effects.catalog
+            || (planned.effects.settings && planned.verb != Verb::Transaction);
         script.statements.push(planned);
     }
     if let [planned] = script.statements.as_mut_slice() {
@@ -337,6 +342,7 @@ fn in_scope(
     planned: &mut Planned,
 ) -> Result<(), Refusal> {
     let mut analysis = Analysis::new(text, tokens, catalog, settings);
+    analysis.types = types;
     if analysis.by_tokens(planned)? {
         analysis.facts(planned);
         return Ok(());
@@ -353,5 +359,5 @@ fn in_scope(
     if !analysis.uses.is_empty() && path.is_none_or(|first| first != "pg_catalog") {
         return Err(analysis.refuse(Reason::SearchPath));
     }
-    analysis.finish(planned, &columns, types)
+    analysis.finish(planned, &columns)
 }

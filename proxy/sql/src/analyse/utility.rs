@@ -188,10 +188,25 @@ fn own_command(words: &Words<'_>) -> Option<OwnCommand> {
     }
 }
 
-/// A body of code in a literal that names something in scope: DO, CREATE FUNCTION.
+/// Functions of the server that run a query, or read a relation, named in an argument.
+pub(super) fn runs_text(function: &str) -> bool {
+    function == "ts_stat"
+        || ["_to_xml", "_to_xmlschema", "_to_xml_and_xmlschema"]
+            .iter()
+            .any(|end| function.ends_with(end))
+}
+
+/// A body of code, or a query, in a literal that names something in scope: DO, CREATE FUNCTION,
+/// functions that run their argument.
 pub(super) fn body_mention(text: &str, tokens: &[Token], catalog: &Catalog) -> bool {
     let words = Words { text, tokens };
-    if !(words.is(0, "do") || words.is(0, "create")) {
+    let calls = tokens.iter().filter_map(|token| identifier(text, token)).find(|n| runs_text(n));
+    if let Some(function) = &calls
+        && (function.starts_with("schema") || function.starts_with("database"))
+    {
+        return true;
+    }
+    if !(words.is(0, "do") || words.is(0, "create") || calls.is_some()) {
         return false;
     }
     bodies(text, tokens).any(|body| mentioned(&body, catalog).is_some())

@@ -1,10 +1,12 @@
 //! INSERT, UPDATE, DELETE and MERGE: what is stored where, and RETURNING.
 
+use std::collections::HashMap;
+
 use sqlparser::ast::{
     Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Insert, Merge,
     MergeAction, MergeInsertKind, MergeUpdateKind, ObjectName, OnConflict, OnConflictAction,
-    OnInsert, Query, SetExpr, TableFactor, TableObject, TableWithJoins, Update,
-    UpdateTableFromKind, Values,
+    OnInsert, Query, SetExpr, Spanned, TableFactor, TableObject, TableWithJoins, Update,
+    UpdateTableFromKind, Value, Values,
 };
 
 use super::Analysis;
@@ -172,7 +174,7 @@ impl<'c> Analysis<'c> {
             return Err(self.refuse(Reason::UnknownColumns(open)));
         }
         if columns.len() > targets.len() {
-            return Err(more_values());
+            return Err(more_values(None));
         }
         for (target, column) in targets.iter().zip(columns) {
             self.store(relation, target, column.kind, false)?;
@@ -189,16 +191,51 @@ impl<'c> Analysis<'c> {
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<(), Refusal> {
+        let mut types = HashMap::new();
         for row in &values.rows {
-            if row.content.len() > targets.len() {
-                return Err(more_values());
+            if let Some(first) = row.content.get(targets.len()) {
+                return Err(more_values(crate::parse::start_of(first.span())));
             }
             for (target, expr) in targets.iter().zip(&row.content) {
+                self.same_parameter_type(&mut types, target, expr)?;
                 let kind = self.infer(expr, scope, ctes)?;
                 self.store(relation, target, kind, is_default(expr))?;
             }
         }
         Ok(())
+    }
+
+    /// A bare parameter takes the type of the column that it is stored in; the server refuses one
+    /// that would take two.
+    fn same_parameter_type(
+        &self,
+        types: &mut HashMap<String, u32>,
+        target: &Column,
+        expr: &Expr,
+    ) -> Result<(), Refusal> {
+        let Expr::Value(value) = expr else { return Ok(()) };
+        let Value::Placeholder(name) = &value.value else { return Ok(()) };
+        let number = name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
+        let declared = number.checked_sub(1).and_then(|index| self.types.get(index)).copied();
+        if declared.unwrap_or(0) != 0 {
+            return Ok(());
+        }
+        let wanted = target.sealed.map_or(target.type_oid, |sealed| sealed.logical.oid());
+        let known = *types.entry(name.clone()).or_insert(wanted);
+        if known == wanted {
+            return Ok(());
+        }
+        let detail = match (type_name(known), type_name(wanted)) {
+            (Some(known), Some(wanted)) => Some(format!("{known} versus {wanted}")),
+            _ => None,
+        };
+        Err(Refusal {
+            code: "42P08",
+            message: format!("inconsistent types deduced for parameter {name}"),
+            detail,
+            hint: None,
+            position: crate::parse::start_of(value.span),
+        })
     }
 
     fn store(
@@ -434,12 +471,31 @@ fn is_default(expr: &Expr) -> bool {
         if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
 
-fn more_values() -> Refusal {
+fn more_values(position: Option<usize>) -> Refusal {
     Refusal {
         code: "42601",
         message: "INSERT has more expressions than target columns".into(),
         detail: None,
         hint: None,
-        position: None,
+        position,
     }
+}
+
+/// Names of common types, as `format_type` prints them.
+fn type_name(oid: u32) -> Option<&'static str> {
+    Some(match oid {
+        16 => "boolean",
+        20 => "bigint",
+        21 => "smallint",
+        23 => "integer",
+        25 => "text",
+        1042 => "character",
+        1043 => "character varying",
+        1082 => "date",
+        1114 => "timestamp without time zone",
+        1184 => "timestamp with time zone",
+        1700 => "numeric",
+        2950 => "uuid",
+        _ => return None,
+    })
 }
