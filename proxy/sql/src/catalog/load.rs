@@ -256,6 +256,17 @@ impl CatalogLoad {
         {
             catalog.scoped.entry(name.clone()).or_default().push(schema.clone());
         }
+        for table in &declaration.tables {
+            // A declared table that is not there is not the server's to refuse: the values in the
+            // statement would be in its log.
+            let schemas = catalog.scoped.entry(table.table.clone()).or_default();
+            if !catalog.names.contains_key(&(table.schema.clone(), table.table.clone()))
+                && !schemas.contains(&table.schema)
+            {
+                schemas.push(table.schema.clone());
+            }
+        }
+        catalog.scoped.retain(|_, schemas| !schemas.is_empty());
         let declared = declaration.tables.iter().map(|t| t.table.as_str());
         catalog.filter = ScopeFilter::new(
             catalog

@@ -154,13 +154,10 @@ pub(super) fn truncate_body(table: &TableProtection, profile: &Profile) -> Strin
     let gone = format!("NOT EXISTS (SELECT FROM {base} AS b WHERE b.{key} {EQUALS} p.{link})");
     match profile.owner {
         ProfileOwner::Pgveil => format!(
+            // Not TRUNCATE: the profile may be truncated by the same command, and is in use then.
             "
 BEGIN
-  IF EXISTS (SELECT FROM {base}) THEN
-    DELETE FROM {profile_table} AS p WHERE {gone};
-  ELSE
-    TRUNCATE {profile_table};
-  END IF;
+  DELETE FROM {profile_table} AS p WHERE {gone};
   RETURN NULL;
 END
 "
