@@ -55,8 +55,6 @@ pub(crate) enum Expected {
     Query(Option<Box<ScriptRun>>),
     /// FunctionCall: its result, then ReadyForQuery.
     FunctionCall,
-    /// CopyDone or CopyFail: no answer. Where a COPY that the server has not begun yet will end.
-    CopyEnd,
 }
 
 /// A refusal, and the text that its position refers to.
@@ -104,13 +102,8 @@ impl Queue {
         self.entries.push_back(entry);
     }
 
-    /// The entry that the next response belongs to. Ends of copies that have no answer are passed
-    /// over.
+    /// The entry that the next response belongs to.
     pub(crate) fn front(&mut self) -> Option<&mut Expectation> {
-        while matches!(self.entries.front(), Some(Expectation { expected: Expected::CopyEnd, .. }))
-        {
-            self.entries.pop_front();
-        }
         self.entries.front_mut()
     }
 
@@ -126,18 +119,10 @@ impl Queue {
         (self.entries.drain(..end).collect(), sync.is_some())
     }
 
-    /// The server began to read copy data: it ignores every Sync until the copy's end. True when
-    /// the end has been sent already.
-    pub(crate) fn copy_in(&mut self) -> bool {
-        let is_end = |e: &Expectation| matches!(e.expected, Expected::CopyEnd);
-        let end = self.entries.iter().position(is_end);
-        let mut index = 0;
-        let until = end.unwrap_or(self.entries.len());
-        self.entries.retain(|entry| {
-            index += 1;
-            index > until || !matches!(entry.expected, Expected::Sync)
-        });
-        end.is_some()
+    /// The server began to read copy data: it ignores every Sync until the copy's end, and that
+    /// has not been sent.
+    pub(crate) fn copy_in(&mut self) {
+        self.entries.retain(|entry| !matches!(entry.expected, Expected::Sync));
     }
 
     /// True when a Sync was sent behind the front entry.
@@ -211,18 +196,9 @@ mod tests {
     /// libpq sends a Sync behind the Execute of a COPY, and another one when the copy ends.
     #[test]
     fn syncs_before_the_end_of_a_copy_are_not_answered() {
-        let mut sent = queue(vec![execute(), Expected::Sync, Expected::CopyEnd, Expected::Sync]);
-        assert!(sent.copy_in());
-        let left: Vec<u64> = sent.entries.iter().map(|e| e.seq).collect();
-        assert_eq!(left, [0, 2, 3]);
-        let mut waiting = queue(vec![execute(), Expected::Sync]);
-        assert!(!waiting.copy_in());
-        assert_eq!(waiting.len(), 1);
-    }
-
-    #[test]
-    fn the_end_of_a_copy_that_never_was_is_passed_over() {
-        let mut queue = queue(vec![Expected::CopyEnd, Expected::CopyEnd, Expected::Sync]);
-        assert_eq!(queue.front().map(|e| e.seq), Some(2));
+        let mut queue = queue(vec![execute(), Expected::Sync]);
+        queue.copy_in();
+        assert_eq!(queue.len(), 1);
+        assert_eq!(queue.front().map(|e| e.seq), Some(0));
     }
 }

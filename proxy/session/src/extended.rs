@@ -10,7 +10,7 @@ use pgveil_wire::frame::Frame;
 use pgveil_wire::frontend::{self, Bind, BindBuilder, Parse, Target};
 
 use crate::expectation::{Change, Expected, Owner, Placed};
-use crate::names::Lookup;
+use crate::names::{Lookup, Meaning};
 use crate::params;
 use crate::prepared::{Analysed, Portal, Prepared};
 use crate::session::{Halt, Session};
@@ -20,8 +20,8 @@ use crate::simple::{malformed, own_script, seal_literal, without_position};
 /// Bind.
 const NO_STATEMENT: &[u8] = b"pgveil_refused";
 
-/// Prepared statements in scope that a session may have, and portals.
-const MAX_NAMES: usize = 20_000;
+/// Prepared statements that a session may have, and portals.
+const MAX_NAMES: usize = 65_536;
 
 impl Session {
     /// A Parse.
@@ -32,11 +32,12 @@ impl Session {
         };
         let types: Vec<u32> = parse.types.iter().collect();
         let prepared = match self.read(parse.text, &types).await {
-            Ok(None) => {
+            Ok(None) if self.statements.len() < MAX_NAMES => {
                 self.forward(frame);
-                self.expect_parse(parse.name, None, None);
+                self.expect_parse(parse.name, Meaning::Other, None);
                 return Ok(());
             }
+            Ok(None) => Err(too_many("prepared statements").into()),
             Ok(Some(analysed)) => self.prepare(analysed, &types),
             Err(halt) => Err(halt),
         };
@@ -106,19 +107,23 @@ impl Session {
                 frontend::write_parse(out, parse.name, text, types);
             }
         }
-        self.expect_parse(parse.name, Some(Arc::new(prepared)), None);
+        self.expect_parse(parse.name, Meaning::Known(Arc::new(prepared)), None);
     }
 
     fn expect_parse(
         &mut self,
         name: &[u8],
-        prepared: Option<Arc<Prepared>>,
+        meaning: Meaning<Prepared>,
         refusal: Option<Box<Placed>>,
     ) {
+        let prepared = match &meaning {
+            Meaning::Known(prepared) => Some(Arc::clone(prepared)),
+            Meaning::Other | Meaning::Nothing => None,
+        };
         let seq = self.upcoming();
         let change = self
             .statements
-            .change(name, seq, self.batch, prepared.clone())
+            .change(name, seq, self.batch, meaning)
             .then(|| Change::Statement(name.into()));
         self.expect(Owner::Client, Expected::Parse { prepared, refusal }, change);
         self.sent_extended();
@@ -137,7 +142,10 @@ impl Session {
         }
         let out = self.link.server.output.tail();
         frontend::write_parse(out, name, REFUSED.as_bytes(), [].into_iter());
-        self.expect_parse(name, None, Some(Box::new(Placed { refusal, text: text.into() })));
+        let placed = Box::new(Placed { refusal, text: text.into() });
+        self.expect_parse(name, Meaning::Nothing, Some(placed));
+        // The server will skip what follows, and none of its values may reach it.
+        self.skipping = true;
     }
 
     /// A Bind.
@@ -148,9 +156,16 @@ impl Session {
         };
         let prepared = match self.statements.lookup(bind.statement, self.batch) {
             Lookup::Unsettled => return Err(Halt::Wait),
-            Lookup::Unknown => {
+            Lookup::Other => {
                 self.forward(frame);
-                self.expect_bind(bind.portal, None, None);
+                self.expect_bind(bind.portal, None);
+                return Ok(());
+            }
+            Lookup::Unknown => {
+                // The server says that there is no such statement. The values may be those of
+                // one that was refused: they stay here.
+                self.send_failing_bind(bind.portal, bind.statement, Owner::Client, None);
+                self.sent_extended();
                 return Ok(());
             }
             Lookup::Known(prepared) => prepared,
@@ -177,7 +192,7 @@ impl Session {
         let prepared = self.current(bind.statement, known).await?;
         let Some(planned) = prepared.planned() else {
             self.forward(frame);
-            self.expect_bind(bind.portal, None, None);
+            self.expect_bind(bind.portal, None);
             return Ok(());
         };
         self.check_referred(planned)?;
@@ -199,7 +214,7 @@ impl Session {
             self.last_rewrite = Some(Arc::clone(&prepared.rendered));
         }
         let portal = Arc::new(Portal { prepared: Arc::clone(&prepared), access });
-        self.expect_bind(bind.portal, Some(portal), None);
+        self.expect_bind(bind.portal, Some(portal));
         Ok(())
     }
 
@@ -243,18 +258,14 @@ impl Session {
         Ok(renewed)
     }
 
-    fn expect_bind(
-        &mut self,
-        name: &[u8],
-        portal: Option<Arc<Portal>>,
-        refusal: Option<Box<Placed>>,
-    ) {
+    fn expect_bind(&mut self, name: &[u8], portal: Option<Arc<Portal>>) {
+        let meaning = portal.clone().map_or(Meaning::Nothing, Meaning::Known);
         let seq = self.upcoming();
         let change = self
             .portals
-            .change(name, seq, self.batch, portal.clone())
+            .change(name, seq, self.batch, meaning)
             .then(|| Change::Portal(name.into()));
-        self.expect(Owner::Client, Expected::Bind { portal, refusal }, change);
+        self.expect(Owner::Client, Expected::Bind { portal, refusal: None }, change);
         self.sent_extended();
     }
 
@@ -266,28 +277,30 @@ impl Session {
             self.refuse_at_once(&refusal, &text);
             return;
         }
-        let seq = self.upcoming();
-        let change = self
-            .portals
-            .change(portal, seq, self.batch, None)
-            .then(|| Change::Portal(portal.into()));
         let placed = Box::new(Placed { refusal, text });
-        self.send_failing_bind(portal, Owner::Client, Some(placed), change);
+        self.send_failing_bind(portal, NO_STATEMENT, Owner::Client, Some(placed));
         self.sent_extended();
+        // See `refuse_parse`.
+        self.skipping = true;
     }
 
-    /// Sends a Bind that the server refuses.
-    pub(crate) fn send_failing_bind(
+    /// Makes the transaction fail before the client's Sync.
+    pub(crate) fn poison(&mut self) {
+        self.send_failing_bind(b"", NO_STATEMENT, Owner::Own, None);
+    }
+
+    /// Sends a Bind without values to a statement that does not exist.
+    fn send_failing_bind(
         &mut self,
         portal: &[u8],
+        statement: &[u8],
         owner: Owner,
         refusal: Option<Box<Placed>>,
-        change: Option<Change>,
     ) {
         let out = self.link.server.output.tail();
-        let bind = BindBuilder::begin(out, portal, NO_STATEMENT, [].into_iter(), 0);
+        let bind = BindBuilder::begin(out, portal, statement, [].into_iter(), 0);
         bind.finish(out, &[0, 0]);
-        self.expect(owner, Expected::Bind { portal: None, refusal }, change);
+        self.expect(owner, Expected::Bind { portal: None, refusal }, None);
     }
 
     /// A Describe.
@@ -295,12 +308,12 @@ impl Session {
         let expected = match Target::decode(frame.body()) {
             Ok(Some(Target::Statement(name))) => match self.statements.lookup(name, self.batch) {
                 Lookup::Unsettled => return Err(Halt::Wait),
-                Lookup::Unknown => Expected::DescribeStatement(None),
+                Lookup::Unknown | Lookup::Other => Expected::DescribeStatement(None),
                 Lookup::Known(prepared) => Expected::DescribeStatement(Some(prepared)),
             },
             Ok(Some(Target::Portal(name))) => match self.portals.lookup(name, self.batch) {
                 Lookup::Unsettled => return Err(Halt::Wait),
-                Lookup::Unknown => Expected::DescribePortal(None),
+                Lookup::Unknown | Lookup::Other => Expected::DescribePortal(None),
                 Lookup::Known(portal) => Expected::DescribePortal(Some(portal)),
             },
             // The server answers with an error.
@@ -318,7 +331,7 @@ impl Session {
         let name = frontend::execute(frame.body()).unwrap_or_default();
         let portal = match self.portals.lookup(name, self.batch) {
             Lookup::Unsettled => return Err(Halt::Wait),
-            Lookup::Unknown => None,
+            Lookup::Unknown | Lookup::Other => None,
             Lookup::Known(portal) => Some(portal),
         };
         let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
@@ -343,11 +356,11 @@ impl Session {
         let change = match Target::decode(frame.body()) {
             Ok(Some(Target::Statement(name))) => self
                 .statements
-                .change(name, seq, self.batch, None)
+                .change(name, seq, self.batch, Meaning::Nothing)
                 .then(|| Change::Statement(name.into())),
             Ok(Some(Target::Portal(name))) => self
                 .portals
-                .change(name, seq, self.batch, None)
+                .change(name, seq, self.batch, Meaning::Nothing)
                 .then(|| Change::Portal(name.into())),
             Ok(None) | Err(_) => None,
         };

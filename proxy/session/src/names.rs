@@ -7,7 +7,24 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Names of one kind. Names that stand for nothing we need to know are not kept.
+/// What a name stands for.
+#[derive(Debug)]
+pub(crate) enum Meaning<T> {
+    /// Nothing.
+    Nothing,
+    /// Something that is no business of ours.
+    Other,
+    /// This.
+    Known(Arc<T>),
+}
+
+impl<T> Meaning<T> {
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+}
+
+/// Names of one kind. Names that stand for nothing are not kept.
 #[derive(Debug)]
 pub(crate) struct Names<T> {
     slots: HashMap<Box<[u8]>, Slot<T>>,
@@ -16,7 +33,7 @@ pub(crate) struct Names<T> {
 #[derive(Debug)]
 struct Slot<T> {
     /// What the name stood for after the last answered change.
-    settled: Option<Arc<T>>,
+    settled: Meaning<T>,
     /// Changes that were sent and not answered, oldest first.
     pending: VecDeque<Pending<T>>,
 }
@@ -27,15 +44,17 @@ struct Pending<T> {
     seq: u64,
     /// How many Syncs were sent before it.
     batch: u64,
-    value: Option<Arc<T>>,
+    meaning: Meaning<T>,
 }
 
-/// What a name stands for, for a message that refers to it.
+/// What a name stands for, to a message that refers to it.
 #[derive(Debug)]
 pub(crate) enum Lookup<T> {
     /// This.
     Known(Arc<T>),
-    /// Nothing of ours: the server may know it or not.
+    /// Something that is no business of ours.
+    Other,
+    /// Nothing that the server would know from us.
     Unknown,
     /// A change from before an earlier Sync is not answered: if it fails, the message that refers
     /// to it runs all the same, against what the name stood for before. Wait.
@@ -57,12 +76,16 @@ impl<T> Names<T> {
     /// What `name` stands for to a message of this batch.
     pub(crate) fn lookup(&self, name: &[u8], batch: u64) -> Lookup<T> {
         let Some(slot) = self.slots.get(name) else { return Lookup::Unknown };
-        let value = match slot.pending.back() {
+        let meaning = match slot.pending.back() {
             Some(pending) if pending.batch != batch => return Lookup::Unsettled,
-            Some(pending) => &pending.value,
+            Some(pending) => &pending.meaning,
             None => &slot.settled,
         };
-        value.as_ref().map_or(Lookup::Unknown, |value| Lookup::Known(Arc::clone(value)))
+        match meaning {
+            Meaning::Nothing => Lookup::Unknown,
+            Meaning::Other => Lookup::Other,
+            Meaning::Known(value) => Lookup::Known(Arc::clone(value)),
+        }
     }
 
     /// Notes a change that is being sent. False: the name stands for nothing and will not, so
@@ -72,17 +95,17 @@ impl<T> Names<T> {
         name: &[u8],
         seq: u64,
         batch: u64,
-        value: Option<Arc<T>>,
+        meaning: Meaning<T>,
     ) -> bool {
-        let pending = Pending { seq, batch, value };
+        let pending = Pending { seq, batch, meaning };
         if let Some(slot) = self.slots.get_mut(name) {
             slot.pending.push_back(pending);
             return true;
         }
-        if pending.value.is_none() {
+        if pending.meaning.is_nothing() {
             return false;
         }
-        let slot = Slot { settled: None, pending: VecDeque::from([pending]) };
+        let slot = Slot { settled: Meaning::Nothing, pending: VecDeque::from([pending]) };
         self.slots.insert(name.into(), slot);
         true
     }
@@ -92,7 +115,7 @@ impl<T> Names<T> {
         self.update(name, |slot| {
             if let Some(at) = slot.pending.iter().position(|pending| pending.seq == seq) {
                 let mut settled = slot.pending.drain(..=at);
-                slot.settled = settled.next_back().and_then(|pending| pending.value);
+                slot.settled = settled.next_back().map_or(Meaning::Nothing, |last| last.meaning);
             }
         });
     }
@@ -103,7 +126,7 @@ impl<T> Names<T> {
         self.update(name, |slot| {
             slot.pending.retain(|pending| pending.seq != seq);
             if destroyed {
-                slot.settled = None;
+                slot.settled = Meaning::Nothing;
             }
         });
     }
@@ -111,22 +134,31 @@ impl<T> Names<T> {
     /// Puts a newer view of the same thing in place of what the name stands for.
     pub(crate) fn renew(&mut self, name: &[u8], known: &Arc<T>, newer: &Arc<T>) {
         if let Some(slot) = self.slots.get_mut(name)
-            && let Some(settled) = &mut slot.settled
+            && let Meaning::Known(settled) = &mut slot.settled
             && Arc::ptr_eq(settled, known)
         {
             *settled = Arc::clone(newer);
         }
     }
 
+    /// The name was given by other means than a message of its own.
+    pub(crate) fn learn(&mut self, name: &[u8]) {
+        let empty = || Slot { settled: Meaning::Nothing, pending: VecDeque::new() };
+        let slot = self.slots.entry(name.into()).or_insert_with(empty);
+        if slot.settled.is_nothing() {
+            slot.settled = Meaning::Other;
+        }
+    }
+
     /// The name stands for nothing any more, whatever is under way is not concerned.
     pub(crate) fn forget(&mut self, name: &[u8]) {
-        self.update(name, |slot| slot.settled = None);
+        self.update(name, |slot| slot.settled = Meaning::Nothing);
     }
 
     /// No name stands for anything any more; changes under way are not concerned.
     pub(crate) fn forget_all(&mut self) {
         self.slots.retain(|_, slot| {
-            slot.settled = None;
+            slot.settled = Meaning::Nothing;
             !slot.pending.is_empty()
         });
     }
@@ -134,7 +166,7 @@ impl<T> Names<T> {
     fn update(&mut self, name: &[u8], change: impl FnOnce(&mut Slot<T>)) {
         if let Some(slot) = self.slots.get_mut(name) {
             change(slot);
-            if slot.pending.is_empty() && slot.settled.is_none() {
+            if slot.pending.is_empty() && slot.settled.is_nothing() {
                 self.slots.remove(name);
             }
         }
@@ -145,10 +177,15 @@ impl<T> Names<T> {
 mod tests {
     use super::*;
 
+    fn is(value: &'static str) -> Meaning<&'static str> {
+        Meaning::Known(Arc::new(value))
+    }
+
     fn known(names: &Names<&'static str>, batch: u64) -> Option<&'static str> {
         match names.lookup(b"s", batch) {
             Lookup::Known(value) => Some(*value),
             Lookup::Unknown => None,
+            Lookup::Other => Some("other"),
             Lookup::Unsettled => Some("unsettled"),
         }
     }
@@ -156,10 +193,10 @@ mod tests {
     #[test]
     fn a_failed_change_leaves_what_was_there() {
         let mut names = Names::default();
-        names.change(b"s", 1, 0, Some(Arc::new("first")));
+        names.change(b"s", 1, 0, is("first"));
         assert_eq!(known(&names, 0), Some("first"));
         names.settle(b"s", 1);
-        names.change(b"s", 2, 0, Some(Arc::new("second")));
+        names.change(b"s", 2, 0, is("second"));
         assert_eq!(known(&names, 0), Some("second"));
         names.revert(b"s", 2, false);
         assert_eq!(known(&names, 0), Some("first"));
@@ -168,9 +205,9 @@ mod tests {
     #[test]
     fn a_failed_parse_of_the_unnamed_statement_destroys_it() {
         let mut names = Names::default();
-        names.change(b"s", 1, 0, Some(Arc::new("first")));
+        names.change(b"s", 1, 0, is("first"));
         names.settle(b"s", 1);
-        names.change(b"s", 2, 0, Some(Arc::new("second")));
+        names.change(b"s", 2, 0, is("second"));
         names.revert(b"s", 2, true);
         assert_eq!(known(&names, 0), None);
         assert_eq!(names.len(), 0);
@@ -180,8 +217,8 @@ mod tests {
     #[test]
     fn later_changes_outlive_an_earlier_failure() {
         let mut names = Names::default();
-        names.change(b"s", 1, 0, Some(Arc::new("first")));
-        names.change(b"s", 3, 1, Some(Arc::new("second")));
+        names.change(b"s", 1, 0, is("first"));
+        names.change(b"s", 3, 1, is("second"));
         names.revert(b"s", 1, false);
         assert_eq!(known(&names, 1), Some("second"));
         names.settle(b"s", 3);
@@ -191,7 +228,7 @@ mod tests {
     #[test]
     fn a_change_of_an_earlier_batch_must_settle_first() {
         let mut names = Names::default();
-        names.change(b"s", 1, 0, Some(Arc::new("first")));
+        names.change(b"s", 1, 0, is("first"));
         assert_eq!(known(&names, 1), Some("unsettled"));
         names.settle(b"s", 1);
         assert_eq!(known(&names, 1), Some("first"));
@@ -200,10 +237,10 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_names_that_never_meant_anything() {
         let mut names: Names<&str> = Names::default();
-        assert!(!names.change(b"s", 1, 0, None));
+        assert!(!names.change(b"s", 1, 0, Meaning::Nothing));
         assert_eq!(names.len(), 0);
-        assert!(names.change(b"s", 2, 0, Some(Arc::new("x"))));
-        assert!(names.change(b"s", 3, 0, None));
+        assert!(names.change(b"s", 2, 0, is("x")));
+        assert!(names.change(b"s", 3, 0, Meaning::Nothing));
         assert_eq!(known(&names, 0), None);
         names.settle(b"s", 3);
         assert_eq!(names.len(), 0);
@@ -212,13 +249,25 @@ mod tests {
     #[test]
     fn forgetting_spares_what_is_under_way() {
         let mut names = Names::default();
-        names.change(b"s", 1, 0, Some(Arc::new("old")));
+        names.change(b"s", 1, 0, is("old"));
         names.settle(b"s", 1);
-        names.change(b"s", 2, 5, Some(Arc::new("new")));
+        names.change(b"s", 2, 5, is("new"));
         names.forget_all();
         names.settle(b"s", 2);
         assert_eq!(known(&names, 9), Some("new"));
         names.forget(b"s");
         assert_eq!(names.len(), 0);
+    }
+
+    #[test]
+    fn what_sql_prepared_is_somebody_elses() {
+        let mut names: Names<&str> = Names::default();
+        names.learn(b"s");
+        assert_eq!(known(&names, 0), Some("other"));
+        names.change(b"s", 1, 0, is("ours"));
+        names.revert(b"s", 1, false);
+        assert_eq!(known(&names, 0), Some("other"));
+        names.forget_all();
+        assert_eq!(known(&names, 0), None);
     }
 }

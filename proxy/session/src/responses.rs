@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use pgveil_sql::lex::{identifier, lex};
 use pgveil_sql::plan::{Deallocate, Output, Planned, Verb};
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::backend::{self, ErrorFields, TransactionStatus, tag};
@@ -199,13 +200,13 @@ impl Session {
                 tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED,
             ) => self.execute_complete(kind, frame),
             (Expected::Query(_) | Expected::Execute { .. }, tag::COPY_IN_RESPONSE) => {
-                let ended = self.queue.copy_in();
-                if self.silenced && !ended {
+                self.queue.copy_in();
+                if self.silenced {
                     // The client will not hear that it should send.
                     let out = self.link.server.output.tail();
                     write::frame(out, client_tag::COPY_FAIL, b"the result was not shown\0");
                 } else {
-                    self.copying = !ended;
+                    self.copying = true;
                     self.answer(frame);
                 }
             }
@@ -318,7 +319,19 @@ impl Session {
         run.current += 1;
         run.started = Instant::now();
         let planned = analysed.as_ref().and_then(|a| a.script.statements.get(index));
+        let text = analysed.as_ref().map(|analysed| &*analysed.text);
+        self.learn_name(frame, planned, text);
         self.complete(kind, frame, planned, access, started);
+    }
+
+    /// A statement that SQL prepared can be bound in the protocol, too.
+    fn learn_name(&mut self, frame: &[u8], planned: Option<&Planned>, text: Option<&str>) {
+        if frame.get(HEADER..) == Some(b"PREPARE\0")
+            && let (Some(planned), Some(text)) = (planned, text)
+            && let Some(name) = text.get(planned.range.clone()).and_then(prepared_name)
+        {
+            self.statements.learn(name.as_bytes());
+        }
     }
 
     fn execute_complete(&mut self, kind: u8, frame: &[u8]) {
@@ -327,6 +340,8 @@ impl Session {
         let (portal, started) = (portal.clone(), *started);
         let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
         let access = portal.as_ref().map(|portal| Arc::clone(&portal.access));
+        let text = portal.as_ref().map(|portal| &*portal.prepared.analysed.text);
+        self.learn_name(frame, planned, text);
         self.complete(kind, frame, planned, access, started);
         self.pop_settled();
     }
@@ -553,6 +568,12 @@ impl Session {
         }
         errors::rewrite(out, kind, fields, view);
     }
+}
+
+/// The name that a PREPARE gives.
+fn prepared_name(text: &str) -> Option<String> {
+    let tokens = lex(text).ok()?;
+    identifier(text, tokens.get(1)?)
 }
 
 fn in_failed_block() -> Refusal {

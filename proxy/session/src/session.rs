@@ -359,11 +359,14 @@ impl Session {
                 return Err(End::Refused(fatal("08P01", message, "")));
             }
             if input.len() < header.size {
-                if header.tag == tag::COPY_DATA && !self.skipping {
+                if header.tag == tag::COPY_DATA && self.copying {
                     let there = input.len();
                     self.link.server.output.tail().extend_from_slice(input.data());
                     input.consume(there);
                     self.link.client.passing = header.size - there;
+                } else if header.tag == tag::COPY_DATA && !self.queue.is_empty() {
+                    self.waiting = true;
+                    self.push_through();
                 }
                 return Ok(());
             }
@@ -436,19 +439,17 @@ impl Session {
                 self.unflushed = false;
                 Ok(())
             }
-            tag::COPY_DATA => {
+            tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL if self.copying => {
                 self.forward(frame);
+                self.copying = frame.tag == tag::COPY_DATA;
                 Ok(())
             }
-            tag::COPY_DONE | tag::COPY_FAIL => {
-                self.forward(frame);
-                if self.copying {
-                    self.copying = false;
-                } else if !self.queue.is_empty() {
-                    self.expect(Owner::Client, Expected::CopyEnd, None);
-                }
-                Ok(())
+            // Sent ahead of the server's word that it reads them: a COPY that is refused must not
+            // send its data on. When there is no COPY the server ignores them.
+            tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL if !self.queue.is_empty() => {
+                Err(Halt::Wait)
             }
+            tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL => Ok(()),
             other => {
                 let message = format!("invalid frontend message type {other}");
                 Err(fatal("08P01", message, "").into())
@@ -473,7 +474,7 @@ impl Session {
         }
         if self.poisoned {
             self.poisoned = false;
-            self.send_failing_bind(b"", Owner::Own, None, None);
+            self.poison();
         }
         self.forward(frame);
         self.expect(Owner::Client, Expected::Sync, None);

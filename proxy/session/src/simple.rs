@@ -12,7 +12,7 @@ use pgveil_wire::frontend;
 use crate::catalog_cache::Loaded;
 use crate::errors::{self, Severity};
 use crate::expectation::{Change, Expected, Owner};
-use crate::names::Lookup;
+use crate::names::{Lookup, Meaning};
 use crate::prepared::{Access, Analysed};
 use crate::session::{Halt, Session};
 
@@ -218,7 +218,7 @@ impl Session {
             Some(Referred::Statement(name)) => {
                 match self.statements.lookup(name.as_bytes(), self.batch) {
                     Lookup::Unsettled => return Err(Halt::Wait),
-                    Lookup::Unknown => None,
+                    Lookup::Unknown | Lookup::Other => None,
                     Lookup::Known(prepared) => prepared
                         .planned()
                         .is_some_and(|planned| !planned.is_untouched())
@@ -228,7 +228,7 @@ impl Session {
             Some(Referred::Portal(name)) => {
                 match self.portals.lookup(name.as_bytes(), self.batch) {
                     Lookup::Unsettled => return Err(Halt::Wait),
-                    Lookup::Unknown => None,
+                    Lookup::Unknown | Lookup::Other => None,
                     Lookup::Known(portal) => {
                         (!portal.access.is_plain()).then_some(("portal", name))
                     }
@@ -279,8 +279,8 @@ impl Session {
 
     fn expect_query(&mut self, run: Option<Box<ScriptRun>>) {
         let seq = self.upcoming();
-        let statement = self.statements.change(b"", seq, self.batch, None);
-        let portal = self.portals.change(b"", seq, self.batch, None);
+        let statement = self.statements.change(b"", seq, self.batch, Meaning::Nothing);
+        let portal = self.portals.change(b"", seq, self.batch, Meaning::Nothing);
         let change = (statement || portal).then_some(Change::Unnamed);
         self.expect(Owner::Client, Expected::Query(run), change);
         self.unflushed = false;
