@@ -27,6 +27,7 @@ pub(crate) fn parse(text: &str, tokens: &[Token]) -> Result<Statement, Refusal> 
         .tokenize_with_location()
         .map_err(|error| Reason::Unparsed(without_text(&error.message)).at(Some(base)))?;
     relocate(piece, base, &mut theirs);
+    continue_strings(tokens, &mut theirs);
     same_leaves(tokens, &theirs)?;
     let theirs = spell_out(theirs);
     let mut parser =
@@ -81,6 +82,17 @@ fn relocate(piece: &str, base: usize, tokens: &mut [TokenWithSpan]) {
     for token in tokens {
         token.span = Span { start: seek(token.span.start), end: seek(token.span.end) };
     }
+}
+
+/// A string may go on in another quoted piece on the next line: one token for the server and for
+/// us, several for the parser. Its value is read from the text, so the first piece stands for all.
+fn continue_strings(ours: &[Token], theirs: &mut Vec<TokenWithSpan>) {
+    let mut strings = ours.iter().filter(|token| token.kind.is_string()).peekable();
+    theirs.retain(|token| {
+        let Some(start) = start_of(token.span) else { return true };
+        while strings.next_if(|string| string.range.end <= start).is_some() {}
+        strings.peek().is_none_or(|string| start <= string.range.start)
+    });
 }
 
 /// Spells out what the parser does not know and what has a longer form of the same meaning for

@@ -509,7 +509,7 @@ fn is_keyword_value(word: &str) -> bool {
 }
 
 /// The fields of `(a, b)` and `ROW(a, b)`.
-fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
+pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
     match expr {
         Expr::Tuple(items) => Some(items.iter().collect()),
         Expr::Nested(inner) => row_items(inner),

@@ -273,7 +273,8 @@ impl<'c> Analysis<'c> {
                         .map(|name| self.target_column(relation, name))
                         .collect::<Result<_, _>>()?;
                     let values: Vec<(Kind, bool)> = match value {
-                        Expr::Tuple(items) => {
+                        row if super::expr::row_items(row).is_some() => {
+                            let items = super::expr::row_items(row).unwrap_or_default();
                             let mut values = Vec::with_capacity(items.len());
                             for item in items {
                                 values.push((self.infer(item, scope, ctes)?, is_default(item)));
