@@ -161,6 +161,8 @@ impl Session {
                 self.expect_bind(bind.portal, None);
                 return Ok(());
             }
+            // A PREPARE may be under way.
+            Lookup::Unknown if !self.queue.is_empty() => return Err(Halt::Wait),
             Lookup::Unknown => {
                 // The server says that there is no such statement. The values may be those of
                 // one that was refused: they stay here.
