@@ -18,7 +18,6 @@ INSERT INTO contact (email, phone) VALUES (E'esc\'aped@canary.example', E'tab\tC
 INSERT INTO contact (email, phone) VALUES ($$dollar@canary.example$$, $tag$it's Canaryson$tag$);
 -- refused
 INSERT INTO contact (email) VALUES (U&'\00fcni@canary.example');
--- refused
 INSERT INTO contact (phone) VALUES ('two '
   'parts Canaryson');
 -- More expressions than columns.

@@ -96,6 +96,7 @@ SELECT U&"\0065mail" FROM auth_user WHERE id = 1;
 -- refused
 SELECT email FROM U&"auth\005fuser" WHERE id = 1;
 -- error: 42703
+-- except: H: the server looks for names that are alike
 SELECT "Email" FROM auth_user;
 -- Over-long statements, many rows, many parameters.
 INSERT INTO contact (email) SELECT 'series@canary.example' FROM generate_series(1, 50);

@@ -63,7 +63,6 @@ WITH a AS (SELECT id, email FROM auth_user), b AS (SELECT id, email FROM a WHERE
 WITH auth_user AS (SELECT 1 AS id, 'not personal' AS email) SELECT email FROM auth_user;
 WITH u AS MATERIALIZED (SELECT * FROM contact) SELECT id, phone FROM u ORDER BY id;
 -- Set operations that keep duplicates.
--- refused: randomized
 SELECT email FROM auth_user UNION ALL SELECT email FROM newsletter_subscriber;
 SELECT id, email FROM auth_user WHERE id = 1 UNION ALL SELECT id, email FROM auth_user WHERE id = 2 ORDER BY 1;
 SELECT email FROM contact UNION ALL SELECT NULL;

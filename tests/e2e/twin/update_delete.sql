@@ -8,7 +8,6 @@ UPDATE contact SET phone = NULL WHERE id = 1;
 UPDATE contact SET phone = DEFAULT, nick = '' WHERE id = 1;
 UPDATE contact SET email = NULL, phone = 'tel Canaryson 11' WHERE user_id = 2;
 UPDATE contact SET (email, phone) = ('row@canary.example', 'tel Canaryson 12') WHERE id = 2;
--- refused
 UPDATE contact SET (email, label) = ROW ('row2@canary.example', 'l') WHERE id = 3;
 UPDATE contact SET email = u.email FROM auth_user u WHERE u.id = contact.user_id AND contact.id = 4;
 UPDATE contact SET email = (SELECT email FROM auth_user WHERE id = 2) WHERE id = 4;
