@@ -115,6 +115,24 @@ fn a_name_that_is_given_again_means_the_new_statement() {
     }
 }
 
+/// Prepared when its relation was nobody's business, bound when it shows protected columns: the
+/// plan of then would send the value on as it is.
+#[test]
+fn a_statement_whose_relation_came_into_scope_is_prepared_again() {
+    let site = site();
+    let mut client = site.connect();
+    people(&mut client, &["a"]);
+    client.run("CREATE TABLE later (email text)");
+    let select = "SELECT email FROM later WHERE email = $1";
+    sync(&mut client, Batch::new().parse("s", select, &[]));
+    client.run("DROP TABLE later");
+    client.run("CREATE VIEW later AS SELECT email FROM auth_user");
+    sync(&mut client, Batch::new().run_named("s", &["a@canary.example"])).failed("0A000");
+    sync(&mut client, Batch::new().close_statement("s").parse("s", select, &[]));
+    let reply = sync(&mut client, Batch::new().run_named("s", &["a@canary.example"]));
+    assert_eq!(reply.rows(), [["a@canary.example"]]);
+}
+
 /// Batches were matched to the wrong plan.
 #[test]
 fn a_long_pipeline_is_answered_in_order() {

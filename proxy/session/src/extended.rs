@@ -118,7 +118,7 @@ impl Session {
     ) {
         let prepared = match &meaning {
             Meaning::Known(prepared) => Some(Arc::clone(prepared)),
-            Meaning::Other | Meaning::Nothing => None,
+            Meaning::Other | Meaning::Stale | Meaning::Nothing => None,
         };
         let seq = self.upcoming();
         let change = self
@@ -156,6 +156,10 @@ impl Session {
         };
         let prepared = match self.statements.lookup(bind.statement, self.batch) {
             Lookup::Unsettled => return Err(Halt::Wait),
+            Lookup::Stale => {
+                self.refuse_bind(bind.portal, changed(), None);
+                return Ok(());
+            }
             Lookup::Other => {
                 self.forward(frame);
                 self.expect_bind(bind.portal, None);
@@ -237,17 +241,7 @@ impl Session {
         let now = Analysed::get(&self.loaded, &self.settings, text, &known.types);
         let now = now.ok().filter(|now| known.same_as(now, &self.loaded));
         let Some(analysed) = now else {
-            return Err(Refusal {
-                code: "0A000",
-                message: "cached plan must not change result type".to_owned(),
-                detail: Some(
-                    "A relation or a setting has changed since the statement was prepared."
-                        .to_owned(),
-                ),
-                hint: Some("Prepare the statement again.".to_owned()),
-                position: None,
-            }
-            .into());
+            return Err(changed().into());
         };
         let renewed = Arc::new(Prepared {
             analysed,
@@ -310,12 +304,14 @@ impl Session {
         let expected = match Target::decode(frame.body()) {
             Ok(Some(Target::Statement(name))) => match self.statements.lookup(name, self.batch) {
                 Lookup::Unsettled => return Err(Halt::Wait),
-                Lookup::Unknown | Lookup::Other => Expected::DescribeStatement(None),
+                Lookup::Unknown | Lookup::Other | Lookup::Stale => {
+                    Expected::DescribeStatement(None)
+                }
                 Lookup::Known(prepared) => Expected::DescribeStatement(Some(prepared)),
             },
             Ok(Some(Target::Portal(name))) => match self.portals.lookup(name, self.batch) {
                 Lookup::Unsettled => return Err(Halt::Wait),
-                Lookup::Unknown | Lookup::Other => Expected::DescribePortal(None),
+                Lookup::Unknown | Lookup::Other | Lookup::Stale => Expected::DescribePortal(None),
                 Lookup::Known(portal) => Expected::DescribePortal(Some(portal)),
             },
             // The server answers with an error.
@@ -333,7 +329,7 @@ impl Session {
         let name = frontend::execute(frame.body()).unwrap_or_default();
         let portal = match self.portals.lookup(name, self.batch) {
             Lookup::Unsettled => return Err(Halt::Wait),
-            Lookup::Unknown | Lookup::Other => None,
+            Lookup::Unknown | Lookup::Other | Lookup::Stale => None,
             Lookup::Known(portal) => Some(portal),
         };
         let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
@@ -378,6 +374,19 @@ fn server_type(param: &ServerParam, declared: &[u32]) -> u32 {
         Some(seal) if seal.array => 1009,
         Some(_) => 25,
         None => declared.get(param.client).copied().unwrap_or(0),
+    }
+}
+
+/// The server's words for a prepared statement that must be prepared again; drivers know them.
+fn changed() -> Refusal {
+    Refusal {
+        code: "0A000",
+        message: "cached plan must not change result type".to_owned(),
+        detail: Some(
+            "A relation or a setting has changed since the statement was prepared.".to_owned(),
+        ),
+        hint: Some("Prepare the statement again.".to_owned()),
+        position: None,
     }
 }
 

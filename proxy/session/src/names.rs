@@ -14,6 +14,8 @@ pub(crate) enum Meaning<T> {
     Nothing,
     /// Something that is no business of ours.
     Other,
+    /// Something that was no business of ours when it was given; more is in scope by now.
+    Stale,
     /// This.
     Known(Arc<T>),
 }
@@ -54,6 +56,8 @@ pub(crate) enum Lookup<T> {
     Known(Arc<T>),
     /// Something that is no business of ours.
     Other,
+    /// See [`Meaning::Stale`].
+    Stale,
     /// Nothing that the server would know from us.
     Unknown,
     /// A change from before an earlier Sync is not answered: if it fails, the message that refers
@@ -84,6 +88,7 @@ impl<T> Names<T> {
         match meaning {
             Meaning::Nothing => Lookup::Unknown,
             Meaning::Other => Lookup::Other,
+            Meaning::Stale => Lookup::Stale,
             Meaning::Known(value) => Lookup::Known(Arc::clone(value)),
         }
     }
@@ -150,6 +155,19 @@ impl<T> Names<T> {
         }
     }
 
+    /// More is in scope than before: what was no business of ours may be by now, and nothing is
+    /// kept of it to tell.
+    pub(crate) fn distrust(&mut self) {
+        for slot in self.slots.values_mut() {
+            let pending = slot.pending.iter_mut().map(|pending| &mut pending.meaning);
+            for meaning in std::iter::once(&mut slot.settled).chain(pending) {
+                if matches!(meaning, Meaning::Other) {
+                    *meaning = Meaning::Stale;
+                }
+            }
+        }
+    }
+
     /// The name stands for nothing any more, whatever is under way is not concerned.
     pub(crate) fn forget(&mut self, name: &[u8]) {
         self.update(name, |slot| slot.settled = Meaning::Nothing);
@@ -186,6 +204,7 @@ mod tests {
             Lookup::Known(value) => Some(*value),
             Lookup::Unknown => None,
             Lookup::Other => Some("other"),
+            Lookup::Stale => Some("stale"),
             Lookup::Unsettled => Some("unsettled"),
         }
     }

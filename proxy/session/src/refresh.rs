@@ -71,9 +71,9 @@ impl Session {
         let rows = self.own_step(&[SETTINGS_QUERY, FACTS_QUERY]).await?;
         self.take_settings(&rows)?;
         match self.shared() {
-            Some((loaded, false)) => self.adopt(loaded),
+            Some((loaded, false)) => self.adopt_shared(loaded),
             Some((loaded, true)) => {
-                self.adopt(loaded);
+                self.adopt_shared(loaded);
                 self.check_version(since).await?;
             }
             None => self.load(since).await?,
@@ -107,7 +107,7 @@ impl Session {
         if !self.private
             && let Some((loaded, false)) = self.shared()
         {
-            self.adopt(loaded);
+            self.adopt_shared(loaded);
             return false;
         }
         true
@@ -155,12 +155,27 @@ impl Session {
         self.proxy.catalogs.get(&self.identity.database, self.proxy.options.lease)
     }
 
-    fn adopt(&mut self, loaded: Arc<Loaded>) {
-        self.loaded = loaded;
+    /// Takes what another session has read.
+    fn adopt_shared(&mut self, loaded: Arc<Loaded>) {
+        self.adopt(loaded);
         self.private = false;
         self.stale.catalog = false;
         // The lease is the shared one's: what is left of it is not worth knowing exactly.
         self.checked = Instant::now();
+    }
+
+    /// Goes on with another view of the catalog. Statements that were prepared when their
+    /// relations were not in scope are not kept: where more is in scope now, they must be
+    /// prepared again.
+    fn adopt(&mut self, loaded: Arc<Loaded>) {
+        let known = &self.loaded.catalog.scoped;
+        let more = loaded.catalog.scoped.iter().any(|(name, schemas)| {
+            known.get(name).is_none_or(|before| schemas.iter().any(|s| !before.contains(s)))
+        });
+        if more {
+            self.statements.distrust();
+        }
+        self.loaded = loaded;
     }
 
     fn take_settings(&mut self, rows: &[StepRows]) -> Result<(), Halt> {
@@ -212,7 +227,7 @@ impl Session {
             self.finish_load(load)?
         };
         self.private = !alone || loaded.is_private();
-        self.loaded = Arc::new(loaded);
+        self.adopt(Arc::new(loaded));
         self.checked = since;
         // What was read inside a transaction is right until the transaction ends.
         self.stale.catalog = false;

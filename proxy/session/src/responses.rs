@@ -587,19 +587,20 @@ fn in_failed_block() -> Refusal {
     }
 }
 
-/// One line a statement in scope: what it did, and never a value.
+/// A span for each statement in scope, closed with how long it took: what it did, and never a
+/// value.
 fn log(planned: &Planned, access: &Access, started: Instant, outcome: &'static str) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
     let relations: Vec<String> =
         planned.facts.relations.iter().map(|r| format!("{}.{}", r.schema, r.table)).collect();
-    tracing::debug!(
+    let span = tracing::debug_span!(
+        "statement",
         verb = planned.facts.verb,
         relations = relations.join(","),
         verdict = access.verdict,
-        microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        outcome,
-        "statement"
     );
+    let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::debug!(microseconds, outcome, "answered"));
 }

@@ -218,7 +218,7 @@ impl Session {
             Some(Referred::Statement(name)) => {
                 match self.statements.lookup(name.as_bytes(), self.batch) {
                     Lookup::Unsettled => return Err(Halt::Wait),
-                    Lookup::Unknown | Lookup::Other => None,
+                    Lookup::Unknown | Lookup::Other | Lookup::Stale => None,
                     Lookup::Known(prepared) => prepared
                         .planned()
                         .is_some_and(|planned| !planned.is_untouched())
@@ -228,7 +228,7 @@ impl Session {
             Some(Referred::Portal(name)) => {
                 match self.portals.lookup(name.as_bytes(), self.batch) {
                     Lookup::Unsettled => return Err(Halt::Wait),
-                    Lookup::Unknown | Lookup::Other => None,
+                    Lookup::Unknown | Lookup::Other | Lookup::Stale => None,
                     Lookup::Known(portal) => {
                         (!portal.access.is_plain()).then_some(("portal", name))
                     }
