@@ -154,7 +154,21 @@ impl Session {
             self.refuse_bind(b"", malformed(), None);
             return Ok(());
         };
-        let prepared = match self.statements.lookup(bind.statement, self.batch) {
+        // What passes may be in scope by now. Nothing of ours in the middle of a batch for the
+        // lease alone: what is bound may be a BEGIN, which wants to come first.
+        let stale = self.stale.catalog || (!self.batch_open && self.is_stale());
+        let mut found = self.statements.lookup(bind.statement, self.batch);
+        if stale && matches!(found, Lookup::Other) {
+            match self.refresh().await {
+                Ok(()) => found = self.statements.lookup(bind.statement, self.batch),
+                Err(Halt::Refused(refusal)) => {
+                    self.refuse_bind(bind.portal, refusal, None);
+                    return Ok(());
+                }
+                Err(halt) => return Err(halt),
+            }
+        }
+        let prepared = match found {
             Lookup::Unsettled => return Err(Halt::Wait),
             Lookup::Stale => {
                 self.refuse_bind(bind.portal, changed(), None);
