@@ -3,7 +3,7 @@
 
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget,
-    Query, Subscript, Value,
+    Query, Spanned, Subscript, Value,
 };
 
 use super::Analysis;
@@ -21,7 +21,17 @@ impl Analysis<'_> {
         what: &str,
     ) -> Result<(), Refusal> {
         let kind = self.infer(expr, scope, ctes)?;
-        self.plain(kind, what)
+        self.plain(kind, what).map_err(|refusal| self.pointing_at(refusal, expr))
+    }
+
+    /// The same refusal, pointing at an expression instead of the statement's beginning.
+    fn pointing_at(&self, refusal: Refusal, expr: &Expr) -> Refusal {
+        let start = self.tokens.first().map(|token| token.range.start);
+        if refusal.position != start {
+            return refusal;
+        }
+        let at = crate::parse::start_of(expr.span()).or(start);
+        Refusal { position: at, ..refusal }
     }
 
     /// Several of them.
@@ -340,9 +350,10 @@ impl Analysis<'_> {
             self.compare_row(&kinds, right, what, meet, scope, ctes)?;
             return Ok(Kind::Plain);
         }
-        let left = self.infer(left, scope, ctes)?;
-        let right = self.infer(right, scope, ctes)?;
-        self.compare(left, right, what, meet)?;
+        let (left_kind, right_kind) =
+            (self.infer(left, scope, ctes)?, self.infer(right, scope, ctes)?);
+        self.compare(left_kind, right_kind, what, meet)
+            .map_err(|refusal| self.pointing_at(refusal, left))?;
         Ok(Kind::Plain)
     }
 
