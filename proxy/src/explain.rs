@@ -161,6 +161,8 @@ fn explain(
     }
     if script.statements.is_empty() {
         out.push_str("no statement\n");
+    } else if script.statements.iter().all(|planned| matches!(planned.verb, Verb::Pgveil(_))) {
+        // What stands in its place is not of interest.
     } else if script.is_untouched() {
         out.push_str("\nsent upstream as it is\n");
     } else {
@@ -169,6 +171,14 @@ fn explain(
             "\nsent upstream (values redacted):\n  {}",
             upstream.replace('\n', "\n  ")
         );
+        if answers.iter().any(|answer| matches!(answer, Answer::Refused(_))) {
+            let _ = writeln!(
+                out,
+                "({} stands where a statement was refused: the server's error for it comes back \
+                 in order, as the refusal)",
+                pgveil_sql::REFUSED
+            );
+        }
     }
     Ok(out)
 }
@@ -219,12 +229,21 @@ fn upstream(sql: &str, script: &Script, catalog: &Catalog, answers: &[Answer]) -
     let mut shown = String::with_capacity(text.len());
     let mut end = 0;
     for [start, length, ..] in moved {
-        shown.push_str(&pgveil_sql::redact(&text[end..start]));
+        push_redacted(&mut shown, &text[end..start]);
         end = start + length;
         shown.push_str(&text[start..end]);
     }
-    shown.push_str(&pgveil_sql::redact(&text[end..]));
+    push_redacted(&mut shown, &text[end..]);
     shown
+}
+
+/// Redacts a piece of a text. White space at its ends belongs to the text around it.
+fn push_redacted(out: &mut String, piece: &str) {
+    let inner = piece.trim();
+    let start = piece.len() - piece.trim_start().len();
+    out.push_str(&piece[..start]);
+    out.push_str(&pgveil_sql::redact(inner));
+    out.push_str(&piece[start + inner.len()..]);
 }
 
 fn placeholder(slot: &Slot, catalog: &Catalog) -> String {
@@ -234,9 +253,10 @@ fn placeholder(slot: &Slot, catalog: &Catalog) -> String {
 
 fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Catalog) {
     let Planned { facts, params, output, range, .. } = planned;
-    let word = match facts.verb {
-        "" => verb_word(planned.verb, &sql[range.clone()]),
-        verb => verb.to_owned(),
+    let word = if facts.relations.is_empty() {
+        first_word(&sql[range.clone()])
+    } else {
+        facts.verb.to_owned()
     };
     let _ = writeln!(out, "{word}");
     for relation in &facts.relations {
@@ -279,16 +299,10 @@ fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Cat
     }
 }
 
-/// The first word of a statement that has no facts.
-fn verb_word(verb: Verb, text: &str) -> String {
-    match verb {
-        Verb::Pgveil(_) => "answered by pgveil".to_owned(),
-        _ => text
-            .split(|c: char| !c.is_ascii_alphabetic())
-            .find(|word| !word.is_empty())
-            .unwrap_or("statement")
-            .to_ascii_lowercase(),
-    }
+/// The first word of a statement.
+fn first_word(text: &str) -> String {
+    let mut words = text.split(|c: char| !c.is_ascii_alphabetic());
+    words.find(|word| !word.is_empty()).unwrap_or("statement").to_ascii_lowercase()
 }
 
 fn print_relation(out: &mut String, relation: &RelationFacts, catalog: &Catalog, verb: Verb) {
@@ -365,12 +379,20 @@ fn print_answer(
     catalog: &Catalog,
 ) {
     match answer {
+        Answer::Outside if matches!(planned.verb, Verb::Pgveil(_)) => {
+            out.push_str("  answered by pgveil itself\n");
+        }
         Answer::Outside => out.push_str("  names nothing that is protected\n"),
         Answer::Refused(refusal) => print_refusal(out, sql, planned.range.start, refusal),
         Answer::Allowed(verdict) => {
+            let reaches = |id| {
+                let columns = planned.facts.relations.iter().flat_map(|r| &r.columns);
+                columns.clone().any(|column| column.id == id && column.uses.output)
+            };
             let decided: Vec<String> = match &**verdict {
                 Verdict::Allow(columns) => columns
                     .iter()
+                    .filter(|(id, _)| reaches(*id))
                     .map(|(id, reveal)| {
                         format!("{} {}", catalog.column(*id).column, decision(reveal))
                     })

@@ -41,7 +41,7 @@ async fn serve(config: &Config, wiring: Wiring) -> Result<(), Failure> {
 }
 
 /// The proxy of a configuration.
-pub fn proxy(wiring: Wiring, limits: &Limits) -> Result<Arc<Proxy>, Failure> {
+pub(crate) fn proxy(wiring: Wiring, limits: &Limits) -> Result<Arc<Proxy>, Failure> {
     let mut options = Options::new(wiring.server);
     options.policies = wiring.policies;
     options.keyrings = wiring.keyrings;

@@ -201,12 +201,18 @@ pub(super) fn generate(count: usize) -> Vec<Person> {
         .collect()
 }
 
-/// The person to show: somebody with letters and quotes that are easy to get wrong.
+/// The person to show: somebody with letters and quotes that are easy to get wrong, who has rows
+/// in all tables.
 pub(super) fn most_telling(people: &[Person]) -> usize {
-    people
-        .iter()
-        .position(|person| person.last_name.contains('\'') && !person.first_name.is_ascii())
-        .unwrap_or(0)
+    let telling = |person: &Person| {
+        [person.last_name.contains('\''), !person.first_name.is_ascii(), person.subscribed]
+    };
+    // Of those that have most of it, the first.
+    let most = |(index, person): &(usize, &Person)| {
+        let holds = telling(person).into_iter().filter(|holds| *holds).count();
+        (holds, std::cmp::Reverse(*index))
+    };
+    people.iter().enumerate().max_by_key(most).map_or(0, |(index, _)| index)
 }
 
 #[cfg(test)]
