@@ -1,7 +1,9 @@
 //! The command line, run as people run it.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -260,6 +262,52 @@ fn a_database_is_checked_migrated_and_explained() {
     let checked = pgveil_with(&[&["check"], &on[..]].concat(), Some(&other), "");
     assert_eq!(checked.status.code(), Some(1), "{}{}", out(&checked), err(&checked));
 }
+
+#[test]
+fn the_proxy_serves_on_tcp_and_a_unix_socket_until_it_is_told_to_end() {
+    let site = site();
+    let socket = Path::new(&site.config).with_file_name("veil.sock");
+    let text = fs::read_to_string(&site.config).expect("reads");
+    let text = text
+        .replace("\"127.0.0.1:6432\"", "\"127.0.0.1:0\", \"./veil.sock\"")
+        .replace("format = \"human\"", "format = \"json\"");
+    fs::write(&site.config, text).expect("writes");
+    let child = Command::new(env!("CARGO_BIN_EXE_pgveil"))
+        .args(["serve", "--config", &site.config])
+        .env("MESSAGE_ENCRYPTION_KEY", KEY)
+        .env_remove("PGVEIL_LOG")
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.expect("pgveil starts");
+    let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let serving = log.next().expect("a line").expect("reads");
+    let line: serde_json::Value =
+        serde_json::from_str(&serving).unwrap_or_else(|_| panic!("{serving}"));
+    assert_eq!(line["fields"]["message"], "serving", "{serving}");
+    let addresses = line["fields"]["listen"].as_str().expect("text").to_owned();
+    let (tcp, unix) = addresses.split_once(", ").expect("two addresses");
+    assert_eq!(unix, socket.display().to_string());
+    // Startup as somebody; whatever the answer is, it is the server's.
+    let startup = b"\0\0\0\0\0\x03\0\0user\0nobody\0\0";
+    let mut startup = startup.to_vec();
+    startup[3] = u8::try_from(startup.len()).expect("short");
+    let ask = |stream: &mut dyn ReadWrite| {
+        stream.write_all(&startup).expect("writes");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("reads");
+        assert!(String::from_utf8_lossy(&answer).contains("\"nobody\" does not exist"));
+    };
+    ask(&mut TcpStream::connect(tcp).expect("connects"));
+    ask(&mut UnixStream::connect(&socket).expect("connects"));
+
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kills").success());
+    assert!(child.wait().expect("ends").success());
+    assert!(!socket.exists());
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
 
 #[test]
 fn a_database_that_is_not_there_is_a_clear_error() {

@@ -74,7 +74,9 @@ impl Source {
 
     /// A path of the file: relative ones start at the file's directory.
     fn relative(&self, path: &str) -> PathBuf {
-        self.path.parent().unwrap_or(Path::new("")).join(path)
+        let path = self.path.parent().unwrap_or(Path::new("")).join(path);
+        // Without the dots of "./name".
+        path.components().collect()
     }
 }
 
@@ -321,7 +323,7 @@ fn read_listen(reader: &mut Reader, source: &Source, value: &Value<'_>) -> Optio
             Err(_) => reader.mistake(
                 item.span.clone(),
                 "an address in \"listen\" is neither host:port nor a path",
-                "it must be like \"127.0.0.1:6432\", \"[::1]:6432\" or \"/run/pgveil\"",
+                "it must be like \"127.0.0.1:6432\", \"[::1]:6432\", \"/run/pgveil\" or \"./socket\"",
             ),
         }
     }
