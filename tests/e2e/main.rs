@@ -6,6 +6,8 @@
 mod auth;
 mod bad_input;
 mod bad_policy;
+#[path = "../clients/main.rs"]
+mod clients;
 mod harness;
 mod passing;
 mod profile;

@@ -47,9 +47,9 @@ impl Session {
         for (column, reason) in &catalog.unsealed {
             lines.push(line("not sealed", format!("{column}: {reason}")));
         }
-        let mut relations: Vec<_> =
-            // That its own schema is not written through the proxy is as it should be.
-        catalog.relations.values().filter(|r| !r.problems.is_empty() && r.schema != "pgveil").collect();
+        // That its own schema is not written through the proxy is as it should be.
+        let wrong = catalog.relations.values().filter(|r| r.schema != "pgveil");
+        let mut relations: Vec<_> = wrong.filter(|r| !r.problems.is_empty()).collect();
         relations.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         for relation in relations {
             for problem in &relation.problems {

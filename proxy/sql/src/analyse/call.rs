@@ -249,6 +249,12 @@ impl Analysis<'_> {
         for array in arrays {
             let kind = if let Some(kind) = self.array_leaf(array)? {
                 kind
+            } else if let Expr::Array(elements) = super::expr::strip_array_cast(array) {
+                let mut kinds = Vec::with_capacity(elements.elem.len());
+                for element in &elements.elem {
+                    kinds.push(self.infer(element, scope, ctes)?);
+                }
+                self.carry(&kinds, "ARRAY")?
             } else {
                 self.plain_expr(array, scope, ctes, "the function unnest")?;
                 Kind::Plain

@@ -543,7 +543,10 @@ pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
 }
 
 /// `ARRAY[...]::text[]` compares its elements; the cast stays, over tokens that are text.
-fn strip_array_cast(expr: &Expr) -> &Expr {
+pub(super) fn strip_array_cast(expr: &Expr) -> &Expr {
+    if let Expr::Nested(inner) = expr {
+        return strip_array_cast(inner);
+    }
     if let Expr::Cast {
         expr: inner,
         data_type:

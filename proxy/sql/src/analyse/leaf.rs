@@ -58,7 +58,7 @@ impl Analysis<'_> {
             value: found.value,
             extent: found.extent,
             token: found.token,
-            casts: Vec::new(),
+            casts: found.casts,
             array: true,
             array_cast: found.array,
             is_text: false,
@@ -102,8 +102,9 @@ impl Analysis<'_> {
                         element,
                         None,
                     )) => match character_type(element) {
-                        Some(cast) if unbounded(cast) => (None, Some(cast)),
-                        _ => return Ok(None),
+                        // A length cuts each element, as a cast of a single value does.
+                        Some(cast) => ((!unbounded(cast)).then_some(cast), Some(cast)),
+                        None => return Ok(None),
                     },
                     other => match character_type(other) {
                         Some(cast) => (Some(cast), None),
@@ -111,7 +112,9 @@ impl Analysis<'_> {
                     },
                 };
                 let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
-                if found.array.is_some() {
+                // An array may be cast to another array type, and nothing else to or from one.
+                let from_array = found.array.is_some();
+                if from_array != array.is_some() && (from_array || !found.casts.is_empty()) {
                     return Ok(None);
                 }
                 let found = match kind {
@@ -141,7 +144,7 @@ impl Analysis<'_> {
                 };
                 found.map(|mut found| {
                     found.casts.extend(cast);
-                    found.array = array;
+                    found.array = found.array.or(array);
                     found
                 })
             }
