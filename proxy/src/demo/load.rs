@@ -51,7 +51,7 @@ impl Progress {
             return Self::Lines { done: 0.into(), total };
         }
         let bar = ProgressBar::new(total as u64);
-        let style = ProgressStyle::with_template("loading people {wide_bar} {pos}/{len} {per_sec}");
+        let style = ProgressStyle::with_template("loading people {wide_bar} {pos}/{len}");
         if let Ok(style) = style {
             bar.set_style(style);
         }

@@ -60,7 +60,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::from_error(&error))?
         .map_err(|error| Failure::from_error(&error))?;
     println!("{}", cluster.binaries());
-    let direct = cluster.dsn(DATABASE);
+    let direct = dsn(&cluster, &format!("{}:{}", cluster.host(), cluster.port()));
 
     let database = Database::connect(&direct).await?;
     database
@@ -77,11 +77,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
     let wiring = wiring::wire(&config)?;
     migrate(&direct, &wiring).await?;
 
-    let through = format!(
-        "postgresql://{}@{}/{DATABASE}",
-        cluster.superuser(),
-        listening.addresses.first().map_or("", String::as_str)
-    );
+    let through = dsn(&cluster, listening.addresses.first().map_or("", String::as_str));
     let proxy = Running::start(serve::proxy(wiring, &config.limits)?, listening);
 
     let people = people::generate(args.people as usize);
@@ -105,6 +101,11 @@ async fn demo(args: &DemoArgs) -> Result<(), Failure> {
         config = files.config.display()
     );
     std::future::pending().await
+}
+
+/// To paste into `psql`.
+fn dsn(cluster: &Cluster, address: &str) -> String {
+    format!("postgresql://{}@{address}/{DATABASE}", cluster.superuser())
 }
 
 /// A server that logs every statement with its parameters: what it is not told, it cannot log.
