@@ -104,9 +104,8 @@ SELECT id FROM auth_user WHERE first_name = last_name ORDER BY id;
 SELECT id FROM auth_user WHERE first_name <> last_name ORDER BY id;
 -- CASE, COALESCE, NULLIF.
 SELECT id, COALESCE(email, 'none@canary.example') FROM contact ORDER BY id;
--- The length of COALESCE(email, NULL) is not compared: the planner drops the NULL, so that the
--- server describes the statement without a length and the rows with one.
-SELECT id, COALESCE(email, NULL)::varchar AS mail FROM contact ORDER BY id;
+SELECT count(COALESCE(email, NULL)) FROM contact;
+SELECT id, email::varchar AS v, email::text AS t FROM contact ORDER BY id;
 SELECT id, NULLIF(email, '') FROM auth_user ORDER BY id;
 SELECT id, NULLIF(email, 'ada@canary.example') IS NULL FROM auth_user ORDER BY id;
 SELECT id, CASE WHEN is_active THEN email END FROM auth_user ORDER BY id;
