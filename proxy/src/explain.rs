@@ -288,7 +288,7 @@ fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Cat
         .enumerate()
         .filter_map(|(index, output)| match output {
             Output::Plain => None,
-            Output::Sealed { column, logical } => {
+            Output::Sealed { column, logical, detached: _ } => {
                 let column = catalog.column(*column);
                 Some(format!("{} ({}.{} as {logical})", index + 1, column.table, column.column))
             }

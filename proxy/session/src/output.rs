@@ -154,9 +154,12 @@ pub(crate) fn patch_description(body: &mut [u8], output: &[Output]) -> Result<()
         body,
         output.iter().map(|output| match output {
             Output::Plain => None,
-            Output::Sealed { logical, .. } => {
-                Some(FieldType { oid: logical.oid(), length: -1, typmod: logical.typmod() })
-            }
+            Output::Sealed { column: _, logical, detached } => Some(FieldType {
+                oid: logical.oid(),
+                length: -1,
+                typmod: logical.typmod(),
+                detached: *detached,
+            }),
         }),
     )
 }
@@ -170,7 +173,7 @@ pub(crate) fn cells(
         .iter()
         .map(|output| match *output {
             Output::Plain => Ok(Cell::Plain),
-            Output::Sealed { column, logical } => match decide(column) {
+            Output::Sealed { column, logical, detached: _ } => match decide(column) {
                 Some(reveal) => Ok(Cell::Sealed { column, logical, reveal }),
                 None => Err(Refusal {
                     code: "55000",

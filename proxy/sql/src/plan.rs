@@ -227,6 +227,9 @@ pub enum Output {
         column: ColumnId,
         /// The type in `RowDescription`.
         logical: LogicalType,
+        /// A cast that is none for the server, since the column is text, makes an expression of
+        /// the column: `RowDescription` names no table.
+        detached: bool,
     },
 }
 

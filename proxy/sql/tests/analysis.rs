@@ -60,7 +60,7 @@ fn extras(catalog: &Catalog, script: &Script) -> String {
                 .iter()
                 .map(|o| match o {
                     Output::Plain => "-".into(),
-                    Output::Sealed { column, logical } => {
+                    Output::Sealed { column, logical, detached: _ } => {
                         format!("{}:{logical}", catalog.column(*column).column)
                     }
                 })

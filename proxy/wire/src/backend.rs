@@ -174,6 +174,8 @@ pub struct FieldType {
     pub length: i16,
     /// The typmod, or -1.
     pub typmod: i32,
+    /// The column is no table's: table oid and attribute number become 0.
+    pub detached: bool,
 }
 
 /// Changes the types of a RowDescription in place: `types` has one entry a column, `None` leaves
@@ -189,6 +191,10 @@ pub fn patch_types(
     let places = fields.map(|field| field.map(|f| f.type_at)).collect::<Result<Vec<_>, _>>()?;
     for (at, new) in places.into_iter().zip(&mut types) {
         let Some(new) = new else { continue };
+        if new.detached {
+            // Table oid and attribute number stand in front.
+            body[at - 6..at].fill(0);
+        }
         body[at..at + 4].copy_from_slice(&new.oid.to_be_bytes());
         body[at + 4..at + 6].copy_from_slice(&new.length.to_be_bytes());
         body[at + 6..at + 10].copy_from_slice(&new.typmod.to_be_bytes());
@@ -285,7 +291,7 @@ mod tests {
         fn only_the_patched_types_change(names in names(), which in any::<u16>()) {
             let mut body = description(&names);
             let types = (0..names.len()).map(|index| {
-                let new = FieldType { oid: 1043, length: -1, typmod: 258 };
+                let new = FieldType { oid: 1043, length: -1, typmod: 258, detached: false };
                 (which >> index & 1 == 1).then_some(new)
             });
             patch_types(&mut body, types).unwrap();
@@ -320,7 +326,7 @@ mod tests {
     fn another_number_of_columns_changes_nothing() {
         let mut body = description(&[b"a".to_vec(), b"b".to_vec()]);
         let before = body.clone();
-        let new = Some(FieldType { oid: 1043, length: -1, typmod: -1 });
+        let new = Some(FieldType { oid: 1043, length: -1, typmod: -1, detached: false });
         assert_eq!(patch_types(&mut body, [new].into_iter()), Err(DecodeError::Count));
         assert_eq!(body, before);
     }

@@ -287,10 +287,10 @@ impl Analysis<'_> {
                     | pgveil_seal::LogicalType::Varchar(None)),
                 ),
             ) if !matches!(sealed.logical, pgveil_seal::LogicalType::Char(_)) => {
-                // To the type that it has already it is no cast at all, and the length stays.
-                if sealed.logical.unbounded() != logical {
-                    sealed.logical = logical;
-                }
+                // On the text that the column is physically this is no cast at all.
+                sealed.detached |= logical == pgveil_seal::LogicalType::Text
+                    && sealed.logical != pgveil_seal::LogicalType::Text;
+                sealed.logical = logical;
                 Ok(Kind::Sealed(sealed))
             }
             (Kind::Null, _) => Ok(Kind::Null),

@@ -65,7 +65,11 @@ impl Analysis<'_> {
             output.push(match self.kinds.resolve(column.kind) {
                 Kind::Sealed(sealed) => {
                     self.uses(sealed.column, |uses| uses.output = true);
-                    Output::Sealed { column: sealed.column, logical: sealed.logical }
+                    Output::Sealed {
+                        column: sealed.column,
+                        logical: sealed.logical,
+                        detached: sealed.detached,
+                    }
                 }
                 other => {
                     self.plain(other, "the select list")?;

@@ -37,6 +37,8 @@ pub(crate) struct Sealed {
     pub(crate) column: ColumnId,
     /// The type that PostgreSQL would give the expression on the logical schema.
     pub(crate) logical: LogicalType,
+    /// See [`crate::plan::Output::Sealed`].
+    pub(crate) detached: bool,
 }
 
 /// A node of the forest of free kinds.
@@ -448,7 +450,7 @@ impl Analysis<'_> {
                 }));
             }
         };
-        Ok(Sealed { column: first.column, logical })
+        Ok(Sealed { column: first.column, logical, detached: first.detached && next.detached })
     }
 
     /// An expression is stored in a column.

@@ -221,9 +221,11 @@ pub(super) fn relation_columns(relation: &Relation) -> Vec<Col> {
         .map(|column| Col {
             name: Rc::from(column.name.as_str()),
             kind: match column.sealed {
-                Some(sealed) => {
-                    Kind::Sealed(Sealed { column: sealed.column, logical: sealed.logical })
-                }
+                Some(sealed) => Kind::Sealed(Sealed {
+                    column: sealed.column,
+                    logical: sealed.logical,
+                    detached: false,
+                }),
                 None => Kind::Plain,
             },
         })

@@ -249,7 +249,8 @@ impl<'c> Analysis<'c> {
         if target.copy && !default {
             return Err(self.refuse(Reason::ProfileCopy(name)));
         }
-        let sealed = target.sealed.map(|s| Sealed { column: s.column, logical: s.logical });
+        let sealed =
+            target.sealed.map(|s| Sealed { column: s.column, logical: s.logical, detached: false });
         self.assign(kind, sealed, &name)
     }
 
