@@ -195,7 +195,7 @@ impl Analysis<'_> {
         if function == "set_config" {
             self.effects.settings = true;
         }
-        if super::utility::runs_text(function) {
+        if super::classify::runs_text(function) {
             self.touched = true;
             return Err(self.refuse(Reason::Function {
                 function: function.clone(),

@@ -1,15 +1,17 @@
 //! Analysis of a statement string: which expressions are sealed, and what follows.
 //!
 //! The parts: [`kind`] (kinds, and where they meet), [`leaf`] (literals and parameters in the
-//! text), [`scope`] (names), [`query`], [`expr`], [`call`] and [`write`] (the nodes of the tree),
-//! [`utility`] (everything else), [`finish`] (edits, parameters, output).
+//! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`call`] and [`write`] (the nodes of
+//! the tree), [`classify`] (what a statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters, output).
 //!
 //! Fails closed: every node of the parser's tree is matched by name and taken apart field by
 //! field, and at the end every string literal and parameter of the statement must have been met.
 
 mod call;
+mod classify;
 mod expr;
 mod finish;
+mod from;
 mod kind;
 mod leaf;
 mod query;
@@ -276,7 +278,7 @@ fn one_statement(
     settings: &Settings,
     types: &[u32],
 ) -> Planned {
-    let mut planned = utility::classify(text, tokens);
+    let mut planned = classify::classify(text, tokens);
     let Some(mention) = mentions(text, tokens, catalog) else {
         return planned;
     };
@@ -329,7 +331,7 @@ fn mentions(text: &str, tokens: &[Token], catalog: &Catalog) -> Option<Mention> 
             found = Some(Mention::Name);
         }
     }
-    found.or_else(|| utility::body_mention(text, tokens, catalog).then_some(Mention::Name))
+    found.or_else(|| classify::body_mention(text, tokens, catalog).then_some(Mention::Name))
 }
 
 /// A statement that names something in scope.

@@ -440,7 +440,7 @@ impl<'c> Analysis<'c> {
         scope.push(target_source(relation, shown, alias.is_none()));
         for tree in from {
             let joined = self.joined(tree, &scope.clone(), None, ctes)?;
-            super::query::merge(&mut scope, joined);
+            super::from::merge(&mut scope, joined);
         }
         Ok((relation, scope))
     }

@@ -4,7 +4,9 @@
 //! after them if [`CatalogLoad::has_records`]; every cell comes back as text. [`CatalogLoad`] takes the rows and [`CatalogLoad::finish`] joins them with what the
 //! policies declare. Pure: whoever has a connection runs the queries.
 
+mod follow;
 mod load;
+mod protect;
 mod queries;
 
 use std::collections::HashMap;

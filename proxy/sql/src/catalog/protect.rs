@@ -1,0 +1,253 @@
+//! Which columns are sealed, and why their relation may not be used all the same: keys, triggers,
+//! guards, physical types.
+
+use super::load::{CheckKey, Guard, Record, TriggerRow};
+use super::{Catalog, ColumnId, Problem, Protected, SealedColumn, SealedRef};
+use crate::physical::{ExpectedTrigger, compare, expected_on_partition, expected_triggers};
+use crate::protection::TableProtection;
+use crate::refusal::Refusal;
+
+pub(super) fn own_schema() -> Refusal {
+    Refusal {
+        code: "42501",
+        message: "the schema \"pgveil\" cannot be changed through pgveil".into(),
+        detail: None,
+        hint: Some("Use the commands of pgveil; they connect to the database directly.".into()),
+        position: None,
+    }
+}
+
+/// A refusal of everything that names a relation whose state is not what the policy declares.
+pub(super) fn unusable(message: String, hint: &str) -> Refusal {
+    Refusal { code: "55000", message, detail: None, hint: Some(hint.into()), position: None }
+}
+
+pub(super) fn seal_table(
+    catalog: &mut Catalog,
+    table: &TableProtection,
+    records: &[Record],
+    check_key: CheckKey<'_>,
+) {
+    let path = format!("{}.{}", table.schema, table.table);
+    let Some(&oid) = catalog.names.get(&(table.schema.clone(), table.table.clone())) else {
+        for column in &table.columns {
+            catalog
+                .unsealed
+                .push((format!("{path}.{}", column.column), "the table does not exist".into()));
+        }
+        return;
+    };
+    let Some(relation) = catalog.relations.get_mut(&oid) else { return };
+    for declared in &table.columns {
+        let full = format!("{path}.{}", declared.column);
+        let Some(column) = relation.columns.iter_mut().find(|c| c.name == declared.column) else {
+            catalog.unsealed.push((full, "the column does not exist".into()));
+            continue;
+        };
+        let Some(record) =
+            records.iter().find(|r| r.relation == oid && r.column == declared.column && r.sealed)
+        else {
+            catalog.unsealed.push((full, "not sealed yet: run pgveil migrate apply".into()));
+            continue;
+        };
+        let mut problem = |message: String, hint: &str| {
+            relation
+                .problems
+                .push(Problem { writes_only: false, refusal: unusable(message, hint) });
+        };
+        if (record.mode, &record.domain, &record.keyring)
+            != (declared.mode, &declared.domain, &declared.keyring)
+        {
+            problem(
+                format!(
+                    "column {full} is sealed as {} (domain \"{}\", keyring \"{}\"), but the policy \
+                     declares {} (domain \"{}\", keyring \"{}\")",
+                    record.mode,
+                    record.domain,
+                    record.keyring,
+                    declared.mode,
+                    declared.domain,
+                    declared.keyring
+                ),
+                "Restore the policy's configuration; changing mode, domain or keyring of a sealed \
+                 column is a migration.",
+            );
+        }
+        if let Err(reason) = check_key(&record.keyring, &record.key_id, &record.key_check) {
+            problem(
+                format!("column {full} cannot be served: {reason}"),
+                "Give pgveil the keyring that the column was sealed with; pgveil check says which \
+                 key is missing.",
+            );
+        }
+        let id = ColumnId(u32::try_from(catalog.columns.len()).unwrap_or(u32::MAX));
+        column.sealed = Some(SealedRef { column: id, logical: record.logical });
+        catalog.columns.push(SealedColumn {
+            id,
+            relation: oid,
+            number: column.number,
+            schema: table.schema.clone(),
+            table: table.table.clone(),
+            column: declared.column.clone(),
+            policy: table.policy.clone(),
+            mode: record.mode,
+            domain: record.domain.clone(),
+            keyring: record.keyring.clone(),
+            key_id: record.key_id.clone(),
+            key_check: record.key_check.clone(),
+            logical: record.logical,
+        });
+    }
+    if relation.columns.iter().any(|c| c.sealed.is_some()) {
+        relation.in_scope = true;
+        relation.protected =
+            Some(Protected { policy: table.policy.clone(), profile: table.profile.clone() });
+    }
+}
+
+/// A write whose profile copy would not be made, or not as declared, must not happen. Partitions
+/// have clones of the root's row triggers, each of which can be disabled by itself, and a TRUNCATE
+/// trigger of their own.
+pub(super) fn check_triggers(
+    catalog: &mut Catalog,
+    table: &TableProtection,
+    triggers: &[TriggerRow],
+    children: &[(u32, u32)],
+) {
+    let Some(base) = catalog.relation(&table.schema, &table.table) else { return };
+    if base.protected.is_none() {
+        return;
+    }
+    let base = base.oid;
+    let expected = expected_triggers(table);
+    let mut wrong: Vec<(u32, String)> = Vec::new();
+    let mut check = |oid: u32, expected: &ExpectedTrigger| {
+        let found = triggers.iter().find(|t| {
+            t.relation == oid
+                && t.name == expected.name
+                && t.function.0 == expected.function_schema
+                && t.function.1 == expected.function_name
+        });
+        if let Err(reason) = compare(expected, found.map(|t| &t.found)) {
+            wrong.push((oid, reason));
+        }
+    };
+    for expected in &expected {
+        if let Some(on) = catalog.relation(&expected.schema, &expected.table) {
+            check(on.oid, expected);
+        }
+    }
+    let mut partitions = vec![base];
+    let mut next = 0;
+    while let Some(parent) = partitions.get(next).copied() {
+        next += 1;
+        let below = children.iter().filter(|(_, above)| *above == parent).map(|(child, _)| *child);
+        partitions.extend(below.filter(|child| *child != base));
+    }
+    for oid in partitions.into_iter().skip(1) {
+        let Some(partition) = catalog.relations.get(&oid) else { continue };
+        let on_base = |e: &&ExpectedTrigger| {
+            (&e.schema, &e.table) == (&table.schema, &table.table) && e.is_for_rows()
+        };
+        for expected in expected.iter().filter(on_base) {
+            let clone = ExpectedTrigger {
+                schema: partition.schema.clone(),
+                table: partition.name.clone(),
+                ..expected.clone()
+            };
+            check(oid, &clone);
+        }
+        if let Some(expected) = expected_on_partition(table, &partition.schema, &partition.name) {
+            check(oid, &expected);
+        }
+    }
+    for (oid, reason) in wrong {
+        let problem = Problem {
+            writes_only: true,
+            refusal: unusable(
+                format!(
+                    "the profile of table {}.{} would not be kept in step: {reason}",
+                    table.schema, table.table
+                ),
+                "Run pgveil migrate apply to restore the triggers that the policy declares.",
+            ),
+        };
+        for oid in std::iter::once(base).chain((oid != base).then_some(oid)) {
+            if let Some(relation) = catalog.relations.get_mut(&oid) {
+                relation.problems.push(problem.clone());
+            }
+        }
+    }
+}
+
+/// A column that is recorded as sealed, or guarded, and that no policy declares, holds tokens
+/// that nobody may read or write: its table is refused rather than served raw.
+pub(super) fn undeclared(catalog: &mut Catalog, records: &[Record], guards: &[Guard]) {
+    for record in records.iter().filter(|r| r.sealed) {
+        let Some(relation) = catalog.relations.get_mut(&record.relation) else { continue };
+        let known = relation.columns.iter().any(|c| c.name == record.column && c.sealed.is_some());
+        if !known {
+            relation.in_scope = true;
+            let message = format!(
+                "column {}.{}.{} is sealed, but no loaded policy declares it",
+                relation.schema, relation.name, record.column
+            );
+            relation.problems.push(Problem {
+                writes_only: false,
+                refusal: unusable(message, "Load the policy that protects the column."),
+            });
+        }
+    }
+    for Guard { relation: oid, name, .. } in guards {
+        let Some(relation) = catalog.relations.get_mut(oid) else { continue };
+        if !records.iter().any(|r| r.relation == *oid && r.sealed) && relation.protected.is_none() {
+            relation.in_scope = true;
+            let message = format!(
+                "table {}.{} has the guard {name}, but pgveil.columns has no record of it",
+                relation.schema, relation.name
+            );
+            relation.problems.push(Problem {
+                writes_only: false,
+                refusal: unusable(
+                    message,
+                    "Restore pgveil.columns; pgveil check says what is missing.",
+                ),
+            });
+        }
+    }
+}
+
+/// `pg_type.oid` of `text`.
+const TEXT: u32 = 25;
+
+/// What is recorded as sealed must look sealed: physical type `text`, guard in place.
+pub(super) fn check_physical(catalog: &mut Catalog, guards: &[Guard]) {
+    for relation in catalog.relations.values_mut() {
+        let mut problems = Vec::new();
+        for column in relation.columns.iter().filter(|c| c.sealed.is_some()) {
+            let path = format!("{}.{}.{}", relation.schema, relation.name, column.name);
+            if column.type_oid != TEXT {
+                problems.push(unusable(
+                    format!("column {path} is recorded as sealed, but its type is not text"),
+                    "Run pgveil check; the column was altered behind pgveil's back.",
+                ));
+            }
+            let expected = crate::physical::column::guard_name(&column.name);
+            let guarded = guards.iter().any(|guard| {
+                guard.relation == relation.oid
+                    && guard.name == expected
+                    && guard.validated
+                    && guard.definition.contains("pgveil.refuse()")
+            });
+            if !guarded {
+                problems.push(unusable(
+                    format!("column {path} has lost its guard {expected}"),
+                    "Run pgveil migrate apply to restore it.",
+                ));
+            }
+        }
+        relation
+            .problems
+            .extend(problems.into_iter().map(|refusal| Problem { writes_only: false, refusal }));
+    }
+}
