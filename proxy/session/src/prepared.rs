@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use pgveil_sql::catalog::Settings;
 use pgveil_sql::plan::{Planned, Rendered, Replacement, Script, Slot};
 use pgveil_sql::refusal::Refusal;
+use pgveil_sql::shape::{Shape, Template};
 use quick_cache::Equivalent;
 use quick_cache::sync::Cache;
 
@@ -32,8 +33,30 @@ impl Analysed {
         if let Some(known) = loaded.scripts.cache.get(&KeyRef(text, types, settings)) {
             return Ok(known);
         }
+        let shape = Shape::of(text, settings);
+        if let Some(shape) = shape.as_ref().filter(|shape| shape.is_abstract) {
+            let known = loaded.scripts.templates.get(&KeyRef(&shape.key, types, settings));
+            if let Some(script) = known.and_then(|template| template.apply(text, shape)) {
+                debug_assert_eq!(
+                    pgveil_sql::analyse(text, &loaded.catalog, settings, types).as_ref(),
+                    Ok(&script),
+                    "a plan that is shared is the plan of each"
+                );
+                let text = text.into();
+                return Ok(Arc::new(Self { text, script, rendered: OnceLock::new() }));
+            }
+        }
         let script = pgveil_sql::analyse(text, &loaded.catalog, settings, types)?;
-        let keep = text.len() <= CACHED_TEXT && script.statements.iter().all(holds_no_value);
+        let mut keep = text.len() <= CACHED_TEXT && script.statements.iter().all(holds_no_value);
+        if let Some(shape) = shape
+            && let Some(template) = Template::new(&script, &shape)
+        {
+            // The next text of the shape differs from this one.
+            keep = false;
+            let key =
+                Key { text: shape.key.into(), types: types.into(), settings: Arc::clone(settings) };
+            loaded.scripts.templates.insert(key, Arc::new(template));
+        }
         let analysed = Arc::new(Self { text: text.into(), script, rendered: OnceLock::new() });
         if keep {
             let key = Key {
@@ -78,11 +101,13 @@ const CACHED_SCRIPTS: usize = 2000;
 #[derive(Debug)]
 pub(crate) struct Scripts {
     cache: Cache<Key, Arc<Analysed>>,
+    /// By their shape: texts that differ in literals share a plan.
+    templates: Cache<Key, Arc<Template>>,
 }
 
 impl Scripts {
     pub(crate) fn new() -> Self {
-        Self { cache: Cache::new(CACHED_SCRIPTS) }
+        Self { cache: Cache::new(CACHED_SCRIPTS), templates: Cache::new(CACHED_SCRIPTS) }
     }
 }
 

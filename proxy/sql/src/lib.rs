@@ -43,6 +43,7 @@ pub mod protection;
 pub mod refusal;
 mod render;
 mod rules;
+pub mod shape;
 
 use catalog::{Catalog, Settings};
 use plan::Script;

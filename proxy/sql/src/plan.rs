@@ -13,7 +13,7 @@ use crate::catalog::ColumnId;
 use crate::refusal::Refusal;
 
 /// An analysed statement string. Byte ranges are positions in its text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     /// The statements in order; empty ones between semicolons are not listed, as the server
     /// answers nothing for them.
@@ -29,7 +29,7 @@ impl Script {
 }
 
 /// One statement's plan.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
     /// Where the statement stands in the text, without the semicolon.
     pub range: Range<usize>,

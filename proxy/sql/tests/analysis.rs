@@ -10,6 +10,7 @@ mod fixture;
 use fixture::{catalog, settings};
 use pgveil_sql::catalog::Catalog;
 use pgveil_sql::plan::{Output, Purpose, Script};
+use pgveil_sql::shape::{Shape, Template};
 use pgveil_sql::{analyse, render};
 
 /// The text sent upstream with its outputs and parameters, or the refusals.
@@ -132,4 +133,45 @@ fn large_and_deep_statements_are_analysed_or_refused() {
     assert!(
         analyse(&negations, &catalog, &settings(), &[]).unwrap().statements[0].refusal.is_some()
     );
+}
+
+/// A plan that is put on another text of its shape is the plan of that text.
+#[test]
+fn statements_of_one_shape_share_a_plan() {
+    let (catalog, settings) = (catalog(), settings());
+    let table = include_str!("analysis.txt");
+    let mut shared = 0;
+    for text in table.lines().filter(|l| !l.is_empty() && !l.starts_with(['#', '='])) {
+        let Some(shape) = Shape::of(text, &settings) else { continue };
+        let script = analyse(text, &catalog, &settings, &[]).unwrap();
+        let Some(template) = Template::new(&script, &shape) else { continue };
+        assert_eq!(template.apply(text, &shape).as_ref(), Some(&script), "{text}");
+        // Other values of other lengths, and more space.
+        let other = text.replace("'a", "'other: a").replace("'x'", "'o''x'").replace(' ', "  ");
+        let shape_of_other = Shape::of(&other, &settings).unwrap();
+        assert_eq!(shape.key, shape_of_other.key, "{text}");
+        let fresh = analyse(&other, &catalog, &settings, &[]).unwrap();
+        assert_eq!(template.apply(&other, &shape_of_other), Some(fresh), "{other}");
+        shared += 1;
+    }
+    assert!(shared > 30, "{shared}");
+}
+
+#[test]
+fn what_decides_more_than_a_value_is_part_of_the_shape() {
+    let settings = settings();
+    let key = |text: &str| Shape::of(text, &settings).map(|shape| shape.key);
+    let same = |a: &str, b: &str| assert_eq!(key(a), key(b), "{a}\n{b}");
+    let differ = |a: &str, b: &str| assert_ne!(key(a), key(b), "{a}\n{b}");
+    same("SELECT 'a' FROM t WHERE id = 1 LIMIT 5", "SELECT 'b''' FROM t WHERE id =  22 LIMIT 50");
+    same("INSERT INTO t VALUES (1, 'a'), (2, 'b')", "INSERT INTO t VALUES (3, 'c'), (44, 'd')");
+    same("SELECT x FROM t WHERE id IN (1, 2)", "SELECT x FROM t WHERE id IN (3, 4)");
+    differ("SELECT a FROM t ORDER BY 1", "SELECT a FROM t ORDER BY 2");
+    differ("SELECT a FROM t GROUP BY 1, 2", "SELECT a FROM t GROUP BY 1, 3");
+    differ("SELECT 'a'::varchar(3) FROM t", "SELECT 'a'::varchar(4) FROM t");
+    differ("SELECT 'a' FROM t", "SELECT 'a' FROM u");
+    differ("SELECT $1 FROM t", "SELECT $2 FROM t");
+    assert_eq!(key("SELECT query_to_xml('SELECT 1', true, true, '')"), None);
+    assert_eq!(key("SELECT 1; SELECT 2"), None);
+    assert_eq!(key("SET x = 'y'"), None);
 }

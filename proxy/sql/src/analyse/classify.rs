@@ -180,7 +180,7 @@ fn own_command(words: &Words<'_>) -> Option<OwnCommand> {
 }
 
 /// Functions of the server that run a query, or read a relation, named in an argument.
-pub(super) fn runs_text(function: &str) -> bool {
+pub(crate) fn runs_text(function: &str) -> bool {
     function == "ts_stat"
         || ["_to_xml", "_to_xmlschema", "_to_xml_and_xmlschema"]
             .iter()

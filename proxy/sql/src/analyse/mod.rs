@@ -28,6 +28,7 @@ use crate::lex::{LexError, Token, TokenKind, identifier, lex};
 use crate::parse::parse;
 use crate::plan::{Effects, Planned, Script, Uses, Verb};
 use crate::refusal::{Reason, Refusal};
+pub(crate) use classify::runs_text;
 use kind::{Kind, Kinds};
 use scope::Ctes;
 
