@@ -251,6 +251,31 @@ fn a_hostile_search_path_hides_nothing() {
     }
 }
 
+/// Which of two tables of one name is meant depends on the search path, and a function may have
+/// changed it a moment ago: the wrong one's plan would send the value on as it is.
+#[test]
+fn a_function_that_changes_the_search_path_is_noticed() {
+    let site = site();
+    site.database.query(
+        "CREATE SCHEMA other; CREATE TABLE other.auth_user (email text);
+         CREATE FUNCTION go_there() RETURNS text LANGUAGE sql
+             AS $$ SELECT pg_catalog.set_config('search_path', 'other, public', false) $$;
+         CREATE FUNCTION public.come_back() RETURNS text LANGUAGE sql
+             AS $$ SELECT pg_catalog.set_config('search_path', 'public', false) $$;
+         GRANT ALL ON SCHEMA other TO app; GRANT ALL ON other.auth_user TO app;",
+    );
+    let mut client = site.connect();
+    let find = "SELECT count(*) FROM auth_user WHERE email = 'there@canary.example'";
+    assert_eq!(client.run(find).value(), "0");
+    client.run("SELECT go_there()");
+    client.run("INSERT INTO auth_user (email) VALUES ('nobody')");
+    client.run("SELECT come_back()");
+    assert_eq!(client.run(find).value(), "0");
+    assert_eq!(client.run(&insert("there")).tags(), "INSERT 0 1");
+    assert_eq!(client.run(find).value(), "1");
+    assert_eq!(site.database.value("SELECT email FROM other.auth_user").as_deref(), Some("nobody"));
+}
+
 #[test]
 fn a_client_too_many() {
     let site = site();

@@ -247,6 +247,10 @@ impl Session {
         }
         if self.is_stale() {
             self.refresh().await?;
+        } else if known.planned().is_some_and(|planned| planned.ambiguous)
+            && !self.reports_search_path
+        {
+            self.read_settings().await?;
         }
         if Arc::ptr_eq(&known.loaded, &self.loaded) && known.settings == self.settings {
             return Ok(Arc::clone(known));

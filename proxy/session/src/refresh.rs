@@ -128,6 +128,15 @@ impl Session {
         self.check_version(since).await
     }
 
+    /// Reads the settings alone: a function may have changed the search path unseen.
+    pub(crate) async fn read_settings(&mut self) -> Result<(), Halt> {
+        if self.status == TransactionStatus::Failed && self.queue.is_empty() {
+            return Ok(());
+        }
+        let rows = self.own_step(&[SETTINGS_QUERY, FACTS_QUERY]).await?;
+        self.take_settings(&rows)
+    }
+
     async fn check_version(&mut self, since: Instant) -> Result<(), Halt> {
         // Settings that a function changed are not seen otherwise: read them along.
         let rows = self.own_step(&[SETTINGS_QUERY, FACTS_QUERY, VERSION_QUERY]).await?;

@@ -130,6 +130,8 @@ pub(crate) struct Session {
     /// When the catalog was last known to be right.
     pub(crate) checked: Instant,
     pub(crate) settings: Arc<Settings>,
+    /// The server says when the search path changes (PostgreSQL 18 does).
+    pub(crate) reports_search_path: bool,
     pub(crate) stale: Stale,
     /// Settings or the catalog were changed in the transaction under way: its end may take that
     /// back.
@@ -202,6 +204,7 @@ impl Session {
                 client_encoding: String::new(),
                 server_encoding: String::new(),
             }),
+            reports_search_path: false,
             stale: Stale { catalog: true, settings: true },
             touched: Stale::default(),
             reveal: true,
@@ -261,6 +264,10 @@ impl Session {
                                 self.backend_key = Some((process, key.into()));
                                 tracing::Span::current().record("id", process);
                             }
+                        }
+                        server_tag::PARAMETER_STATUS => {
+                            self.reports_search_path |= backend::parameter_status(body)
+                                .is_ok_and(|(name, _)| name == b"search_path");
                         }
                         server_tag::ERROR_RESPONSE => self.server_ended = true,
                         _ => {}

@@ -129,10 +129,15 @@ impl Session {
                 .any(Refusal::is_unknown_name),
             Err(refusal) => refusal.is_unknown_name(),
         };
-        if !unknown && !self.is_stale() {
+        let ambiguous = |planned: &Planned| planned.ambiguous;
+        let ambiguous = first.as_ref().is_ok_and(|a| a.script.statements.iter().any(ambiguous));
+        if unknown || self.is_stale() {
+            self.refresh().await?;
+        } else if ambiguous && !self.reports_search_path {
+            self.read_settings().await?;
+        } else {
             return Ok(first?);
         }
-        self.refresh().await?;
         let text = self.statement_text(bytes)?;
         Ok(Analysed::get(&self.loaded, &self.settings, text, types)?)
     }

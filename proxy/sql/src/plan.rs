@@ -49,6 +49,9 @@ pub struct Planned {
     /// Pairs of columns that one expression mixes (COALESCE, UNION): the policy must decide alike
     /// on both, else the statement is refused.
     pub mixed: Vec<(ColumnId, ColumnId)>,
+    /// A name in it means one of several relations, by the search path of the moment: a function
+    /// may have changed that unseen.
+    pub ambiguous: bool,
     /// The statement runs another one by its name: when that one needs work on its rows or
     /// parameters, this one must be refused.
     pub refers: Option<Referred>,

@@ -120,6 +120,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
         output: Vec::new(),
         facts: Facts { verb: verb.as_str(), relations: Vec::new() },
         mixed: Vec::new(),
+        ambiguous: false,
         refers,
         effects,
     }

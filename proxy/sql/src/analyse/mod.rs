@@ -286,6 +286,12 @@ fn one_statement(
     if let Verb::Pgveil(_) | Verb::Setting | Verb::Transaction = planned.verb {
         return planned;
     }
+    planned.ambiguous = !catalog.ambiguous.is_empty()
+        && tokens.iter().enumerate().any(|(index, token)| {
+            let qualified = index > 0 && &text[tokens[index - 1].range.clone()] == ".";
+            !qualified
+                && identifier(text, token).is_some_and(|name| catalog.ambiguous.contains(&name))
+        });
     let result = match mention {
         Mention::Disguised => Err(Reason::UnicodeIdentifier.at(None)),
         Mention::Name => in_scope(text, tokens, catalog, settings, types, &mut planned),

@@ -10,7 +10,7 @@ use super::classify::{Words, bodies, mentioned};
 use super::kind::{Kind, path};
 use super::scope::{Col, Ctes, Scope, Source, relation_columns};
 use crate::catalog::Relation;
-use crate::lex::identifier;
+use crate::lex::{Token, identifier};
 use crate::plan::{Planned, Verb};
 use crate::refusal::{Reason, Refusal};
 
@@ -147,7 +147,17 @@ impl<'c> Analysis<'c> {
             });
         }
         match first.as_str() {
-            "comment" | "grant" | "revoke" | "refresh" | "drop" => return Ok(true),
+            "comment" | "grant" | "revoke" | "refresh" => return Ok(true),
+            "drop" => {
+                // Triggers of ours go with their table, and not by themselves.
+                let ours = |t: &Token| {
+                    identifier(self.text, t).is_some_and(|name| name.starts_with("pgveil"))
+                };
+                if self.tokens.iter().any(ours) {
+                    return Err(self.unsupported("DROP of what pgveil made", relations));
+                }
+                return Ok(true);
+            }
             "alter" if words.is(1, "table") => {
                 let operation = self.after_relation();
                 let column = self.named_columns(relations);

@@ -271,6 +271,16 @@ impl CatalogLoad {
             }
         }
         catalog.scoped.retain(|_, schemas| !schemas.is_empty());
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for relation in catalog.relations.values() {
+            *counts.entry(relation.name.as_str()).or_default() += 1;
+        }
+        catalog.ambiguous = catalog
+            .scoped
+            .keys()
+            .filter(|name| counts.get(name.as_str()).is_some_and(|count| *count > 1))
+            .cloned()
+            .collect();
         let declared = declaration.tables.iter().map(|t| t.table.as_str());
         catalog.filter = ScopeFilter::new(
             catalog

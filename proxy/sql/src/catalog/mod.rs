@@ -41,6 +41,9 @@ pub struct Catalog {
     pub functions: Vec<ScopedFunction>,
     /// Names in scope, each with the schemas in which it is.
     pub scoped: HashMap<String, Vec<String>>,
+    /// Names in scope that relations of several schemas have: which one is meant depends on the
+    /// search path of the moment.
+    pub ambiguous: std::collections::HashSet<String>,
     /// Finds names in scope in a statement's bytes.
     pub filter: crate::filter::ScopeFilter,
 }
