@@ -105,6 +105,7 @@ impl Sealer {
         let (signed, mac) = token.split_at_mut(padded);
         let tag = self.prepared.signing.clone().chain_update(signed).finalize().into_bytes();
         mac.copy_from_slice(&tag);
+        // Cannot fail: `token_len` is the length of this encoding, padding included.
         URL_SAFE.encode_slice(&*token, text).expect("room for the text of the token");
         out.truncate(start + text_len);
         Ok(())

@@ -32,6 +32,7 @@ mod catalog_cache;
 mod errors;
 mod expectation;
 mod extended;
+mod failures;
 mod names;
 mod options;
 mod output;
