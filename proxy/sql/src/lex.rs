@@ -112,7 +112,7 @@ impl Lexer<'_> {
     }
 
     fn next_token(&mut self) -> Result<Option<Token>, LexError> {
-        self.skip_space(&mut false)?;
+        self.skip_space()?;
         let start = self.at;
         let Some(&first) = self.bytes.get(start) else { return Ok(None) };
         let kind = match first {
@@ -177,14 +177,11 @@ impl Lexer<'_> {
         }
     }
 
-    /// White space and comments; block comments nest. `newline` is set when one was passed.
-    fn skip_space(&mut self, newline: &mut bool) -> Result<(), LexError> {
+    /// White space and comments; block comments nest.
+    fn skip_space(&mut self) -> Result<(), LexError> {
         loop {
             match self.bytes.get(self.at) {
-                Some(&byte) if is_space(byte) => {
-                    *newline |= byte == b'\n' || byte == b'\r';
-                    self.at += 1;
-                }
+                Some(&byte) if is_space(byte) => self.at += 1,
                 Some(b'-') if self.peek(1) == b'-' => {
                     self.skip_while(|byte| byte != b'\n' && byte != b'\r');
                 }
@@ -216,20 +213,42 @@ impl Lexer<'_> {
         }
     }
 
-    /// From the opening quote at `self.at` to behind the closing one, and on over continuations:
-    /// a string may go on in another quoted piece behind white space with a line break.
+    /// From the opening quote at `self.at` to behind the closing one, and on over continuations.
     fn quoted(&mut self, start: usize, kind: TokenKind) -> Result<TokenKind, LexError> {
         let escapes = kind == TokenKind::EscapeString;
         loop {
             self.one_string(start, escapes)?;
-            let end = self.at;
-            let mut newline = false;
-            let space = self.skip_space(&mut newline);
-            if space.is_ok() && newline && self.peek(0) == b'\'' {
-                continue;
+            if !self.string_continues()? {
+                return Ok(kind);
             }
-            self.at = end;
-            return Ok(kind);
+        }
+    }
+
+    /// A string goes on in another quoted piece behind white space with a line break, in which
+    /// there may be comments up to the line's end, but no others.
+    fn string_continues(&mut self) -> Result<bool, LexError> {
+        let end = self.at;
+        let (mut newline, mut vertical) = (false, false);
+        loop {
+            match self.peek(0) {
+                b'\'' if newline && vertical => {
+                    return Err(LexError { what: "vertical tab in a string", at: end });
+                }
+                b'\'' if newline => return Ok(true),
+                b'-' if self.peek(1) == b'-' => {
+                    self.skip_while(|byte| byte != b'\n' && byte != b'\r');
+                }
+                byte if is_space(byte) => {
+                    newline |= byte == b'\n' || byte == b'\r';
+                    // White space for some versions of the server only.
+                    vertical |= byte == 0x0b;
+                    self.at += 1;
+                }
+                _ => {
+                    self.at = end;
+                    return Ok(false);
+                }
+            }
         }
     }
 
@@ -407,7 +426,7 @@ fn pieces(quoted: &str, escapes: bool) -> Option<String> {
             return String::from_utf8(value).ok();
         }
         let mut lexer = Lexer { bytes, at: 0 };
-        lexer.skip_space(&mut false).ok()?;
+        lexer.skip_space().ok()?;
         bytes = &bytes[lexer.at..];
     }
 }
@@ -491,8 +510,10 @@ mod tests {
             assert_eq!(tokens.len(), 1, "{text}");
             assert_eq!(string_value(text, &tokens[0]).as_deref(), Some(value), "{text}");
         }
-        let text = "'a' 'b'";
-        assert_eq!(lex(text).unwrap().len(), 2);
+        for text in ["'a' 'b'", "'a'\n /* c */ 'b'"] {
+            assert_eq!(lex(text).unwrap().len(), 2, "{text}");
+        }
+        assert!(lex("'a'\x0b\n'b'").is_err());
     }
 
     #[test]

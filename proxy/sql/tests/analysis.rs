@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect)]
 
 mod fixture;
+mod oracle;
 
 use fixture::{catalog, settings};
 use pgveil_sql::catalog::Catalog;

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use pgveil_seal::LogicalType;
+
 use super::Analysis;
 use super::kind::{Kind, Leaf, LeafValue};
 use super::scope::Col;
@@ -18,6 +20,7 @@ impl Analysis<'_> {
     pub(super) fn finish(&mut self, planned: &mut Planned, columns: &[Col]) -> Result<(), Refusal> {
         self.every_value_was_met()?;
         self.encoding()?;
+        self.blanks()?;
         let explained = planned.verb == Verb::Explain;
         if !explained {
             planned.output = self.output(columns)?;
@@ -57,6 +60,36 @@ impl Analysis<'_> {
             return Ok(());
         }
         Err(Reason::Encoding(name.to_owned()).at(None))
+    }
+
+    /// `varchar = bpchar` compares as `bpchar`: trailing blanks of both sides mean nothing, and so
+    /// one operand equals values that have different tokens.
+    fn blanks(&self) -> Result<(), Refusal> {
+        for leaf in &self.kinds.leaves {
+            let Some((slot, _)) = &leaf.sealed else { continue };
+            let column = self.catalog.column(slot.column);
+            if slot.purpose == Purpose::Assign || !matches!(column.logical, LogicalType::Varchar(_))
+            {
+                continue;
+            }
+            let declared = match leaf.value {
+                LeafValue::Param(index) => self.types.get(index).copied().unwrap_or(0),
+                LeafValue::Literal(_) => 0,
+            };
+            let is_character = match leaf.array_cast.or(leaf.casts.last().copied()) {
+                Some(cast) => matches!(cast, LogicalType::Char(_)),
+                None => [LogicalType::Char(None).oid(), LogicalType::Char(None).array_oid()]
+                    .contains(&declared),
+            };
+            if is_character {
+                return Err(Reason::Compute {
+                    what: "comparison with a value of type character".into(),
+                    column: format!("{}.{}", column.table, column.column),
+                }
+                .at(Some(self.tokens[leaf.token].range.start)));
+            }
+        }
+        Ok(())
     }
 
     fn output(&mut self, columns: &[Col]) -> Result<Vec<Output>, Refusal> {

@@ -70,24 +70,35 @@ impl Analysis<'_> {
         Ok(match expr {
             Expr::Value(value) => {
                 let Some(token) = self.token_at(value.span) else { return Ok(None) };
+                // `N'...'` is a typed literal: `nchar '...'`.
+                let national = self.tokens[token].kind == TokenKind::NationalString;
                 self.value_leaf(&value.value, token)?.map(|value| Found {
                     value,
                     token,
                     extent: token..token + 1,
-                    casts: Vec::new(),
+                    casts: if national { vec![LogicalType::Char(None)] } else { Vec::new() },
                     array: None,
                 })
             }
             Expr::TypedString(typed) => {
                 let Some(token) = self.token_at(typed.value.span) else { return Ok(None) };
                 let Some(cast) = character_type(&typed.data_type) else { return Ok(None) };
-                if token == 0 || self.tokens[token - 1].kind != TokenKind::Word {
+                // In front of a literal, character without a length has none (PostgreSQL,
+                // `gram.y`, ConstCharacter).
+                let cast = match typed.data_type {
+                    DataType::Character(None) | DataType::Char(None) => LogicalType::Char(None),
+                    _ => cast,
+                };
+                let Some(start) = type_start(self.text, self.tokens, token) else {
+                    return Ok(None);
+                };
+                if self.tokens[token].kind == TokenKind::NationalString {
                     return Ok(None);
                 }
                 self.value_leaf(&typed.value.value, token)?.map(|value| Found {
                     value,
                     token,
-                    extent: token - 1..token + 1,
+                    extent: start..token + 1,
                     casts: vec![cast],
                     array: None,
                 })
@@ -240,6 +251,27 @@ fn custom(name: &ObjectName) -> Option<LogicalType> {
         ["bpchar"] | ["pg_catalog", "bpchar"] => Some(LogicalType::Char(None)),
         _ => None,
     }
+}
+
+/// Where the character type begins that ends in front of `end`.
+fn type_start(text: &str, tokens: &[Token], end: usize) -> Option<usize> {
+    let is = |index: Option<usize>, wanted: &str| {
+        index
+            .and_then(|index| tokens.get(index))
+            .is_some_and(|token| text[token.range.clone()].eq_ignore_ascii_case(wanted))
+    };
+    let mut start = end;
+    if is(start.checked_sub(1), ")") && is(start.checked_sub(3), "(") {
+        start -= 3;
+    }
+    start = start.checked_sub(1)?;
+    if is(Some(start), "varying") {
+        start = start.checked_sub(1)?;
+    }
+    while is(start.checked_sub(1), ".") {
+        start = start.checked_sub(2)?;
+    }
+    (type_end(text, tokens, start) == Some(end)).then_some(start)
 }
 
 /// The index behind a type's tokens, which begin at `index`.
