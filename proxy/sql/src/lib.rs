@@ -31,6 +31,7 @@ extern crate self as pgveil_sql;
 
 mod analyse;
 pub mod catalog;
+mod depth;
 pub mod filter;
 #[cfg(test)]
 #[path = "../tests/fixture.rs"]

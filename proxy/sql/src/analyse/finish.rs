@@ -26,10 +26,10 @@ impl Analysis<'_> {
             planned.output = self.output(columns)?;
         }
         planned.params = self.params()?;
-        let map = &planned.params;
+        let numbers = Numbers::of(&planned.params);
         let compared = self.compared();
         for leaf in &self.kinds.leaves {
-            planned.edits.extend(self.edit(leaf, map, &compared));
+            planned.edits.extend(self.edit(leaf, &numbers, &compared));
         }
         planned.edits.sort_by_key(|edit| edit.range.start);
         planned.mixed = std::mem::take(&mut self.mixed);
@@ -143,6 +143,7 @@ impl Analysis<'_> {
         let compared = self.compared();
         // The plain use of a parameter keeps its number, so that the server infers its type.
         let mut server: Vec<Option<ServerParam>> = vec![None; client];
+        let mut repeats: HashMap<usize, Vec<ServerParam>> = HashMap::new();
         for sealed in [false, true] {
             for leaf in &self.kinds.leaves {
                 let LeafValue::Param(index) = leaf.value else { continue };
@@ -152,8 +153,12 @@ impl Analysis<'_> {
                 let param = ServerParam { client: index, seal: param_seal(leaf, &compared) };
                 if server[index].is_none() {
                     server[index] = Some(param);
-                } else if !server.contains(&Some(param.clone())) {
-                    server.push(Some(param));
+                } else if server[index].as_ref() != Some(&param) {
+                    let repeats = repeats.entry(index).or_default();
+                    if !repeats.contains(&param) {
+                        repeats.push(param.clone());
+                        server.push(Some(param));
+                    }
                 }
             }
         }
@@ -178,7 +183,12 @@ impl Analysis<'_> {
         types
     }
 
-    fn edit(&self, leaf: &Leaf, map: &ParamMap, compared: &HashMap<usize, u32>) -> Option<Edit> {
+    fn edit(
+        &self,
+        leaf: &Leaf,
+        numbers: &Numbers<'_>,
+        compared: &HashMap<usize, u32>,
+    ) -> Option<Edit> {
         let own = self.tokens[leaf.token].range.clone();
         let whole =
             self.tokens[leaf.extent.start].range.start..self.tokens[leaf.extent.end - 1].range.end;
@@ -195,7 +205,7 @@ impl Analysis<'_> {
             }
             (LeafValue::Param(index), sealed) => {
                 let wanted = ServerParam { client: *index, seal: param_seal(leaf, compared) };
-                let number = map.server.iter().position(|param| *param == wanted).unwrap_or(*index);
+                let number = numbers.find(&wanted).unwrap_or(*index);
                 let range = if sealed.is_some() { whole } else { own.clone() };
                 if number == *index && range == own {
                     return None;
@@ -241,6 +251,32 @@ impl Analysis<'_> {
             relation.columns.sort_by(|a, b| a.column.cmp(&b.column));
         }
         planned.facts = Facts { verb: planned.verb.as_str(), relations };
+    }
+}
+
+/// Where the server's parameters are that stand for one of the client's: a bulk insert has tens of
+/// thousands.
+struct Numbers<'m> {
+    server: &'m [ServerParam],
+    /// Those behind the client's own number.
+    repeats: HashMap<usize, Vec<usize>>,
+}
+
+impl<'m> Numbers<'m> {
+    fn of(map: &'m ParamMap) -> Self {
+        let mut repeats: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (number, param) in map.server.iter().enumerate().skip(map.client) {
+            repeats.entry(param.client).or_default().push(number);
+        }
+        Self { server: &map.server, repeats }
+    }
+
+    fn find(&self, wanted: &ServerParam) -> Option<usize> {
+        if self.server.get(wanted.client) == Some(wanted) {
+            return Some(wanted.client);
+        }
+        let repeats = self.repeats.get(&wanted.client)?;
+        repeats.iter().copied().find(|number| self.server.get(*number) == Some(wanted))
     }
 }
 

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use sqlparser::ast::Statement;
 
 use crate::catalog::{Catalog, ColumnId, SealedRef, Settings};
+use crate::depth::with_stack;
 use crate::lex::{LexError, Token, TokenKind, identifier, lex};
 use crate::parse::parse;
 use crate::plan::{Effects, Planned, Script, Uses, Verb};
@@ -148,6 +149,15 @@ pub(crate) fn view_columns(
     let statement = statements(definition, &tokens)
         .next()
         .ok_or_else(|| Reason::Unparsed("an empty view".into()).at(None))?;
+    with_stack(definition, statement, || shown_by(definition, statement, catalog, settings))
+}
+
+fn shown_by(
+    definition: &str,
+    statement: &[Token],
+    catalog: &Catalog,
+    settings: &Settings,
+) -> Result<ViewColumns, Refusal> {
     let tree = parse(definition, statement)?;
     let mut analysis = Analysis::new(definition, statement, catalog, settings);
     analysis.inspecting = true;
@@ -227,25 +237,6 @@ pub(crate) fn analyse(
     settings: &Settings,
     types: &[u32],
 ) -> Result<Script, Refusal> {
-    // A long chain of operators is a deep tree, and dropping one recurses.
-    const DEEP: usize = 100_000;
-    const STACK: usize = 512 * 1024 * 1024;
-    if text.len() > DEEP {
-        return stacker::grow((text.len() * 64).min(STACK), || {
-            analyse_here(text, catalog, settings, types)
-        });
-    }
-    stacker::maybe_grow(1024 * 1024, 8 * 1024 * 1024, || {
-        analyse_here(text, catalog, settings, types)
-    })
-}
-
-fn analyse_here(
-    text: &str,
-    catalog: &Catalog,
-    settings: &Settings,
-    types: &[u32],
-) -> Result<Script, Refusal> {
     let mut script = Script { statements: Vec::new() };
     let tokens = match lex(text) {
         Ok(tokens) => tokens,
@@ -294,7 +285,9 @@ fn one_statement(
         });
     let result = match mention {
         Mention::Disguised => Err(Reason::UnicodeIdentifier.at(None)),
-        Mention::Name => in_scope(text, tokens, catalog, settings, types, &mut planned),
+        Mention::Name => with_stack(text, tokens, || {
+            in_scope(text, tokens, catalog, settings, types, &mut planned)
+        }),
     };
     if let Err(mut refusal) = result {
         refusal.position = refusal.position.or(Some(planned.range.start));
