@@ -115,6 +115,7 @@ files!(
     joins,
     lessons,
     mixed,
+    named,
     refused,
     returning,
     select,

@@ -21,6 +21,21 @@ pub(crate) enum Severity {
 /// Appends an ErrorResponse. `text` is the client's statement, which the refusal's position
 /// refers to.
 pub(crate) fn write(out: &mut Vec<u8>, severity: Severity, refusal: &Refusal, text: Option<&str>) {
+    write_in(out, severity, refusal, text, &Context(None));
+}
+
+/// Where an error happened, as PostgreSQL's CONTEXT says it.
+#[derive(Debug, Default)]
+pub(crate) struct Context(pub(crate) Option<String>);
+
+/// [`write`], with a context.
+pub(crate) fn write_in(
+    out: &mut Vec<u8>,
+    severity: Severity,
+    refusal: &Refusal,
+    text: Option<&str>,
+    context: &Context,
+) {
     let word = match severity {
         Severity::Error => "ERROR",
         Severity::Fatal => "FATAL",
@@ -33,6 +48,7 @@ pub(crate) fn write(out: &mut Vec<u8>, severity: Severity, refusal: &Refusal, te
     ];
     fields.extend(refusal.detail.clone().map(|detail| (b'D', detail)));
     fields.extend(refusal.hint.clone().map(|hint| (b'H', hint)));
+    fields.extend(context.0.clone().map(|context| (b'W', context)));
     if let (Some(at), Some(text)) = (refusal.position, text) {
         fields.push((b'P', character(text, at).to_string()));
     }

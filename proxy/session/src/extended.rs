@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgveil_sql::plan::{Planned, ServerParam, Slot, Verb};
+use pgveil_sql::plan::{Planned, Referred, ServerParam, Slot, Verb};
 use pgveil_sql::refusal::Refusal;
 use pgveil_sql::{REFUSED, render};
 use pgveil_wire::frame::Frame;
@@ -12,7 +12,7 @@ use pgveil_wire::frontend::{self, Bind, BindBuilder, Parse, Target};
 use crate::expectation::{Change, Expected, Owner, Placed};
 use crate::names::{Lookup, Meaning};
 use crate::params;
-use crate::prepared::{Analysed, Portal, Prepared};
+use crate::prepared::{Access, Analysed, Portal, Prepared};
 use crate::session::{Halt, Session};
 use crate::simple::{malformed, own_script, seal_literal, without_position};
 
@@ -38,7 +38,7 @@ impl Session {
                 return Ok(());
             }
             Ok(None) => Err(too_many("prepared statements").into()),
-            Ok(Some(analysed)) => self.prepare(analysed, &types),
+            Ok(Some(analysed)) => self.prepare(analysed, &types).await,
             Err(halt) => Err(halt),
         };
         match prepared {
@@ -52,7 +52,11 @@ impl Session {
     }
 
     /// Renders the statement of a Parse.
-    fn prepare(&self, analysed: Arc<Analysed>, types: &[u32]) -> Result<Prepared, Halt> {
+    async fn prepare(
+        &mut self,
+        analysed: Arc<Analysed>,
+        types: &[u32],
+    ) -> Result<Prepared, Halt> {
         if self.statements.len() >= MAX_NAMES {
             return Err(too_many("prepared statements").into());
         }
@@ -70,7 +74,17 @@ impl Session {
         if let Some(refusal) = planned.and_then(|planned| planned.refusal.clone()) {
             return Err(refusal.into());
         }
-        let own = own_script(self, &analysed);
+        let mut own = own_script(self, &analysed);
+        let mut rows_of = None;
+        if let Some(planned) = planned
+            && let Some(referent) = self.referent(&analysed.text, planned, &[]).await?
+        {
+            if !referent.edits.is_empty() {
+                let script = own.get_or_insert_with(|| analysed.script.clone());
+                script.statements[0].edits = referent.edits;
+            }
+            rows_of = referent.run.map(|run| run.prepared);
+        }
         let rendered = if own.is_none() && analysed.is_fixed() {
             Arc::clone(analysed.rendered())
         } else {
@@ -89,6 +103,8 @@ impl Session {
             types: types.into(),
             loaded: Arc::clone(&self.loaded),
             settings: Arc::clone(&self.settings),
+            by_sql: false,
+            rows_of,
         })
     }
 
@@ -215,8 +231,8 @@ impl Session {
             self.expect_bind(bind.portal, None);
             return Ok(());
         };
-        self.check_referred(planned)?;
-        let access = self.access(planned)?;
+        let (prepared, access) = self.bound(&prepared, planned).await?;
+        let Some(planned) = prepared.planned() else { return Ok(()) };
         if planned.params.is_identity() {
             self.forward(frame);
         } else {
@@ -230,17 +246,47 @@ impl Session {
                 return Err(refusal.into());
             }
         }
-        if !planned.facts.relations.is_empty() {
+        if !planned.facts.relations.is_empty() || prepared.rows_of.is_some() {
             self.last_rewrite = Some(Arc::clone(&prepared.rendered));
         }
-        let portal = Arc::new(Portal { prepared: Arc::clone(&prepared), access });
+        let portal = Arc::new(Portal { prepared, access, hold: false });
         self.expect_bind(bind.portal, Some(portal));
         Ok(())
     }
 
+    /// A prepared statement as it is bound: what it runs by a name is what the name stands for
+    /// now.
+    async fn bound(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        planned: &Planned,
+    ) -> Result<(Arc<Prepared>, Arc<Access>), Halt> {
+        let Some(referent) = self.referent(&prepared.analysed.text, planned, &[]).await? else {
+            // What a cursor shows is decided when it is declared.
+            let defined = planned.defines.as_ref().and_then(|_| planned.defined());
+            let access = self.access(defined.as_ref().unwrap_or(planned))?;
+            return Ok((Arc::clone(prepared), access));
+        };
+        let run = referent.run;
+        let was = prepared.rows_of.as_deref().and_then(Prepared::planned);
+        let is = run.as_ref().and_then(|run| run.prepared.planned());
+        if was.map(|was| &was.params) != is.map(|is| &is.params) && !reads_cursor(planned) {
+            // Its arguments were sealed for another.
+            return Err(changed().into());
+        }
+        let access = run.as_ref().map_or(&self.plain, |run| &run.access);
+        let access = Arc::clone(access);
+        let rows_of = run.map(|run| run.prepared);
+        Ok((Arc::new(Prepared { rows_of, ..(**prepared).clone() }), access))
+    }
+
     /// The prepared statement as the catalog and settings of now read it. Where they read it
     /// differently it must be prepared again, as the server would say.
-    async fn current(&mut self, name: &[u8], known: &Arc<Prepared>) -> Result<Arc<Prepared>, Halt> {
+    pub(crate) async fn current(
+        &mut self,
+        name: &[u8],
+        known: &Arc<Prepared>,
+    ) -> Result<Arc<Prepared>, Halt> {
         let quiet = |planned: &Planned| matches!(planned.verb, Verb::Transaction | Verb::Setting);
         if known.planned().is_none_or(quiet) {
             return Ok(Arc::clone(known));
@@ -257,7 +303,11 @@ impl Session {
         }
         let text = &known.analysed.text;
         let now = Analysed::get(&self.loaded, &self.settings, text, &known.types);
-        let now = now.ok().filter(|now| known.same_as(now, &self.loaded));
+        let now = now.ok().and_then(|now| match known.by_sql {
+            true => now.defined().map(Arc::new),
+            false => Some(now),
+        });
+        let now = now.filter(|now| known.same_as(now, &self.loaded));
         let Some(analysed) = now else {
             return Err(changed().into());
         };
@@ -267,6 +317,8 @@ impl Session {
             types: known.types.clone(),
             loaded: Arc::clone(&self.loaded),
             settings: Arc::clone(&self.settings),
+            by_sql: known.by_sql,
+            rows_of: known.rows_of.clone(),
         });
         self.statements.renew(name, known, &renewed);
         Ok(renewed)
@@ -325,7 +377,9 @@ impl Session {
                 Lookup::Unknown | Lookup::Other | Lookup::Stale => {
                     Expected::DescribeStatement(None)
                 }
-                Lookup::Known(prepared) => Expected::DescribeStatement(Some(prepared)),
+                Lookup::Known(prepared) => {
+                    Expected::DescribeStatement(Some(self.with_rows(prepared)?))
+                }
             },
             Ok(Some(Target::Portal(name))) => match self.portals.lookup(name, self.batch) {
                 Lookup::Unsettled => return Err(Halt::Wait),
@@ -341,6 +395,18 @@ impl Session {
         Ok(())
     }
 
+    /// A FETCH has the columns of the cursor that its name stands for now.
+    fn with_rows(&self, prepared: Arc<Prepared>) -> Result<Arc<Prepared>, Halt> {
+        match prepared.planned().and_then(|planned| planned.refers.as_ref()) {
+            Some(Referred::Portal(name)) => {
+                let run = self.referred_cursor(name, &[])?;
+                let rows_of = run.map(|run| run.prepared);
+                Ok(Arc::new(Prepared { rows_of, ..(*prepared).clone() }))
+            }
+            _ => Ok(prepared),
+        }
+    }
+
     /// An Execute.
     pub(crate) fn execute(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
         // A malformed one is the server's to refuse.
@@ -350,7 +416,7 @@ impl Session {
             Lookup::Unknown | Lookup::Other | Lookup::Stale => None,
             Lookup::Known(portal) => Some(portal),
         };
-        let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
+        let planned = portal.as_ref().and_then(|portal| portal.prepared.rows().planned());
         let written = |planned: &Planned| {
             let mut columns = planned.facts.relations.iter().flat_map(|r| &r.columns);
             planned.verb != Verb::Select || columns.any(|column| column.uses.written)
@@ -395,8 +461,13 @@ fn server_type(param: &ServerParam, declared: &[u32]) -> u32 {
     }
 }
 
+/// FETCH and MOVE.
+fn reads_cursor(planned: &Planned) -> bool {
+    matches!(planned.refers, Some(Referred::Portal(_)))
+}
+
 /// The server's words for a prepared statement that must be prepared again; drivers know them.
-fn changed() -> Refusal {
+pub(crate) fn changed() -> Refusal {
     Refusal {
         code: "0A000",
         message: "cached plan must not change result type".to_owned(),

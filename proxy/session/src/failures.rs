@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use memchr::memmem;
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::backend::{ErrorFields, TransactionStatus, tag};
 use pgveil_wire::frame::HEADER;
 
+use crate::copying::ENDED;
 use crate::errors::{self, Severity, View};
 use crate::expectation::{Expected, Owner};
 use crate::responses::UNFIT;
@@ -34,6 +36,7 @@ impl Session {
             }
         };
         self.copying = false;
+        self.copy = None;
         match owner {
             Owner::Own => self.step_error(&fields),
             Owner::Client => {
@@ -70,6 +73,15 @@ impl Session {
     /// Sends an error of the server's on, or ours in its place.
     fn client_error(&mut self, fields: ErrorFields<'_>) {
         let code = fields.get(b'C').unwrap_or_default();
+        if let Some(ended) = self.copy_error.take()
+            && memmem::find(fields.get(b'M').unwrap_or_default(), ENDED).is_some()
+        {
+            let (refusal, context) = *ended;
+            tracing::debug!(code = refusal.code, "copy refused");
+            let out = self.link.client.output.tail();
+            errors::write_in(out, Severity::Error, &refusal, None, &context);
+            return;
+        }
         let aborted = self.status == TransactionStatus::Failed;
         let out = self.link.client.output.tail();
         let Some(entry) = self.queue.front() else { return };

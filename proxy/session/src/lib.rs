@@ -29,6 +29,7 @@
 mod address;
 mod cancel;
 mod catalog_cache;
+mod copying;
 mod errors;
 mod expectation;
 mod extended;
@@ -42,6 +43,7 @@ mod params;
 mod peer;
 mod prepared;
 mod proxy;
+mod referred;
 mod refresh;
 mod relay;
 mod responses;

@@ -147,12 +147,12 @@ impl<T> Names<T> {
     }
 
     /// The name was given by other means than a message of its own.
-    pub(crate) fn learn(&mut self, name: &[u8]) {
-        let empty = || Slot { settled: Meaning::Nothing, pending: VecDeque::new() };
-        let slot = self.slots.entry(name.into()).or_insert_with(empty);
-        if slot.settled.is_nothing() {
-            slot.settled = Meaning::Other;
+    pub(crate) fn give(&mut self, name: &[u8], meaning: Meaning<T>) {
+        if meaning.is_nothing() {
+            return self.forget(name);
         }
+        let empty = || Slot { settled: Meaning::Nothing, pending: VecDeque::new() };
+        self.slots.entry(name.into()).or_insert_with(empty).settled = meaning;
     }
 
     /// More is in scope than before: what was no business of ours may be by now, and nothing is
@@ -178,6 +178,17 @@ impl<T> Names<T> {
         self.slots.retain(|_, slot| {
             slot.settled = Meaning::Nothing;
             !slot.pending.is_empty()
+        });
+    }
+
+    /// As [`Names::forget_all`], but for what is to be kept.
+    pub(crate) fn forget_unless(&mut self, keep: impl Fn(&T) -> bool) {
+        self.slots.retain(|_, slot| {
+            let kept = matches!(&slot.settled, Meaning::Known(value) if keep(value));
+            if !kept {
+                slot.settled = Meaning::Nothing;
+            }
+            kept || !slot.pending.is_empty()
         });
     }
 
@@ -281,7 +292,7 @@ mod tests {
     #[test]
     fn what_sql_prepared_is_somebody_elses() {
         let mut names: Names<&str> = Names::default();
-        names.learn(b"s");
+        names.give(b"s", Meaning::Other);
         assert_eq!(known(&names, 0), Some("other"));
         names.change(b"s", 1, 0, is("ours"));
         names.revert(b"s", 1, false);

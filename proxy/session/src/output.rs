@@ -9,6 +9,7 @@ use pgveil_sql::plan::Output;
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::DecodeError;
 use pgveil_wire::backend::{self, FieldType};
+use pgveil_wire::copy::Replaced;
 use pgveil_wire::row::{Cells, RowBuilder};
 
 use crate::catalog_cache::Loaded;
@@ -84,13 +85,7 @@ pub(crate) fn write_row(
             }
             (Ok(Some(token)), Cell::Sealed { column, logical, reveal }) => {
                 row.cell_with(out, |out| {
-                    let start = out.len();
-                    open_cell(out, token, *column, *logical, reveal, loaded, scratch)?;
-                    if utf8_client || out[start..].is_ascii() {
-                        Ok(())
-                    } else {
-                        Err(RowError::Untranslatable(*column))
-                    }
+                    show_cell(out, token, *column, *logical, reveal, loaded, utf8_client, scratch)
                 })
             }
         };
@@ -105,6 +100,42 @@ pub(crate) fn write_row(
     }
     row.finish(out);
     Ok(())
+}
+
+/// Replaces one value of copy data.
+pub(crate) fn replace_cell(
+    out: &mut Vec<u8>,
+    token: &[u8],
+    cell: &Cell,
+    loaded: &Loaded,
+    utf8: bool,
+    scratch: &mut Scratch,
+) -> Result<Replaced, RowError> {
+    match cell {
+        Cell::Plain => out.extend_from_slice(token),
+        Cell::Sealed { reveal: Reveal::Withhold, .. } => return Ok(Replaced::Null),
+        Cell::Sealed { column, logical, reveal } => {
+            show_cell(out, token, *column, *logical, reveal, loaded, utf8, scratch)?;
+        }
+    }
+    Ok(Replaced::Value)
+}
+
+/// Appends what the client sees of one token, if its encoding has it.
+#[expect(clippy::too_many_arguments, reason = "the parts of a cell, and where it goes")]
+fn show_cell(
+    out: &mut Vec<u8>,
+    token: &[u8],
+    column: ColumnId,
+    logical: LogicalType,
+    reveal: &Reveal,
+    loaded: &Loaded,
+    utf8: bool,
+    scratch: &mut Scratch,
+) -> Result<(), RowError> {
+    let start = out.len();
+    open_cell(out, token, column, logical, reveal, loaded, scratch)?;
+    if utf8 || out[start..].is_ascii() { Ok(()) } else { Err(RowError::Untranslatable(column)) }
 }
 
 /// Appends what the client sees of one token.

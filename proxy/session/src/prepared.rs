@@ -69,6 +69,14 @@ impl Analysed {
         Ok(analysed)
     }
 
+    /// What a PREPARE or DECLARE gives a name to, if it is any business of ours.
+    pub(crate) fn defined(&self) -> Option<Self> {
+        let planned = self.script.statements.first()?.defined()?;
+        let script = Script { statements: vec![planned] };
+        let defined = Self { text: Arc::clone(&self.text), script, rendered: OnceLock::new() };
+        (!defined.script.is_untouched()).then_some(defined)
+    }
+
     /// The text as it goes upstream when no statement is refused and no literal is sealed.
     pub(crate) fn rendered(&self) -> &Arc<Rendered> {
         self.rendered.get_or_init(|| {
@@ -174,11 +182,6 @@ impl Access {
         Self { cells: Box::default(), opens_errors: false, verdict: PLAIN }
     }
 
-    /// True when the statement means the same without us: no policy, no rows, no edits.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.verdict == PLAIN
-    }
-
     /// The cells, where rows need work.
     pub(crate) fn work(&self) -> Option<&[Cell]> {
         (!crate::output::passes(&self.cells)).then_some(&*self.cells)
@@ -186,7 +189,7 @@ impl Access {
 }
 
 /// A prepared statement of the client's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     /// Exactly one statement, or none (an empty string).
     pub(crate) analysed: Arc<Analysed>,
@@ -197,12 +200,21 @@ pub(crate) struct Prepared {
     /// What it was analysed with.
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) settings: Arc<Settings>,
+    /// The text is that of a PREPARE or DECLARE which gave it its name.
+    pub(crate) by_sql: bool,
+    /// The statement runs another one by its name, and its rows are those.
+    pub(crate) rows_of: Option<Arc<Self>>,
 }
 
 impl Prepared {
     /// The statement's plan; `None`: the empty statement.
     pub(crate) fn planned(&self) -> Option<&Planned> {
         self.analysed.script.statements.first()
+    }
+
+    /// What its rows are rows of: itself, or the statement that it runs by its name.
+    pub(crate) fn rows(&self) -> &Self {
+        self.rows_of.as_deref().unwrap_or(self)
     }
 
     /// True when the same text, analysed again, means the same to the server and to us.
@@ -214,6 +226,8 @@ impl Prepared {
                 then.edits == now.edits
                     && then.params == now.params
                     && then.output == now.output
+                    && then.defines == now.defines
+                    && then.copy == now.copy
                     && then.facts == now.facts
                     && now.refusal.is_none()
                     // Ids count within one catalog: the same id must still be the same column.
@@ -232,4 +246,6 @@ impl Prepared {
 pub(crate) struct Portal {
     pub(crate) prepared: Arc<Prepared>,
     pub(crate) access: Arc<Access>,
+    /// A cursor that outlives its transaction.
+    pub(crate) hold: bool,
 }

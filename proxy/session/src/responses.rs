@@ -6,12 +6,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgveil_sql::lex::{identifier, lex};
 use pgveil_sql::plan::{Deallocate, Output, Planned, Verb};
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::backend::{self, ErrorFields, TransactionStatus, tag};
 use pgveil_wire::frame::{self, HEADER};
-use pgveil_wire::{frontend::tag as client_tag, write};
 
 use crate::errors::{self, Severity};
 use crate::expectation::{Change, Expectation, Expected, Owner};
@@ -80,7 +78,7 @@ impl Session {
 
     /// True when the rows that come are the client's and need no work.
     fn rows_pass(&mut self) -> bool {
-        if self.silenced {
+        if self.silenced || self.copy.is_some() {
             return false;
         }
         let reveal = self.reveal;
@@ -176,20 +174,20 @@ impl Session {
             }
             (Expected::DescribeStatement(prepared), tag::ROW_DESCRIPTION) => {
                 let prepared = prepared.clone();
-                self.row_description(frame, prepared.as_deref().and_then(Prepared::planned));
+                let rows = prepared.as_deref().map(Prepared::rows);
+                self.row_description(frame, rows.and_then(Prepared::planned));
                 self.pop_settled();
             }
             (Expected::DescribePortal(portal), tag::ROW_DESCRIPTION) => {
                 let portal = portal.clone();
-                let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
+                let planned = portal.as_ref().and_then(|portal| portal.prepared.rows().planned());
                 self.row_description(frame, planned);
                 self.pop_settled();
             }
             (Expected::Query(run), tag::ROW_DESCRIPTION) => {
-                let analysed = run.as_ref().and_then(|run| run.analysed.clone());
-                let current = run.as_ref().map_or(0, |run| run.current);
-                let planned = analysed.as_ref().and_then(|a| a.script.statements.get(current));
-                self.row_description(frame, planned);
+                let rows = run.as_ref().and_then(|run| run.rows());
+                let output = rows.map(|(planned, _)| planned.output.clone());
+                self.describe_rows(frame, output.as_deref().unwrap_or_default());
             }
             (Expected::Query(_) | Expected::Execute { .. }, tag::DATA_ROW) => self.row(frame),
             (Expected::Query(_), tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE) => {
@@ -200,21 +198,18 @@ impl Session {
                 tag::COMMAND_COMPLETE | tag::EMPTY_QUERY_RESPONSE | tag::PORTAL_SUSPENDED,
             ) => self.execute_complete(kind, frame),
             (Expected::Query(_) | Expected::Execute { .. }, tag::COPY_IN_RESPONSE) => {
-                self.queue.copy_in();
-                if self.silenced {
-                    // The client will not hear that it should send.
-                    let out = self.link.server.output.tail();
-                    write::frame(out, client_tag::COPY_FAIL, b"the result was not shown\0");
-                } else {
-                    self.copying = true;
-                    self.answer(frame);
-                }
+                self.copy_in(frame);
             }
-            (
-                Expected::Query(_) | Expected::Execute { .. },
-                tag::COPY_OUT_RESPONSE | tag::COPY_DATA | tag::COPY_DONE,
-            )
-            | (Expected::FunctionCall, tag::FUNCTION_CALL_RESPONSE) => self.answer(frame),
+            (Expected::Query(_) | Expected::Execute { .. }, tag::COPY_OUT_RESPONSE) => {
+                self.copy_out(frame);
+            }
+            (Expected::Query(_) | Expected::Execute { .. }, tag::COPY_DATA) => {
+                self.copy_from_server(frame);
+            }
+            (Expected::Query(_) | Expected::Execute { .. }, tag::COPY_DONE) => {
+                self.copy_done_by_server(frame);
+            }
+            (Expected::FunctionCall, tag::FUNCTION_CALL_RESPONSE) => self.answer(frame),
             _ => return Err(UNFIT),
         }
         Ok(())
@@ -241,8 +236,11 @@ impl Session {
     }
 
     fn row_description(&mut self, frame: &[u8], planned: Option<&Planned>) {
+        self.describe_rows(frame, planned.map_or(&[][..], |planned| &planned.output));
+    }
+
+    fn describe_rows(&mut self, frame: &[u8], output: &[Output]) {
         let sealed = |output: &Output| matches!(output, Output::Sealed { .. });
-        let output = planned.map_or(&[][..], |planned| &planned.output);
         if self.silenced || !output.iter().any(sealed) {
             return self.answer(frame);
         }
@@ -261,12 +259,12 @@ impl Session {
     fn head(&mut self) -> Head {
         let Some(entry) = self.queue.front() else { return Head::Plain };
         let (access, loaded) = match &entry.expected {
-            Expected::Query(Some(run)) => match run.access() {
-                Some(access) => (access, &run.loaded),
-                None => return Head::Plain,
+            Expected::Query(Some(run)) => match (run.access(), run.rows()) {
+                (Some(access), Some((_, loaded))) => (access, loaded),
+                _ => return Head::Plain,
             },
             Expected::Execute { portal: Some(portal), .. } => {
-                (&portal.access, &portal.prepared.loaded)
+                (&portal.access, &portal.prepared.rows().loaded)
             }
             _ => return Head::Plain,
         };
@@ -296,7 +294,7 @@ impl Session {
     /// Ends what the client sees of the statement whose results come with an error of ours. The
     /// server goes on, unseen, to the next ReadyForQuery; where the client's Sync has not been
     /// sent yet, the transaction fails before it.
-    fn break_off(&mut self, refusal: &Refusal) {
+    pub(crate) fn break_off(&mut self, refusal: &Refusal) {
         let out = self.link.client.output.tail();
         errors::write(out, Severity::Error, refusal, None);
         self.silenced = true;
@@ -318,20 +316,15 @@ impl Session {
         let access = run.access().cloned();
         run.current += 1;
         run.started = Instant::now();
+        let given = match run.given.first() {
+            Some((at, _)) if *at == index => Some(run.given.remove(0).1),
+            _ => None,
+        };
         let planned = analysed.as_ref().and_then(|a| a.script.statements.get(index));
-        let text = analysed.as_ref().map(|analysed| &*analysed.text);
-        self.learn_name(frame, planned, text);
-        self.complete(kind, frame, planned, access, started);
-    }
-
-    /// A statement that SQL prepared can be bound in the protocol, too.
-    fn learn_name(&mut self, frame: &[u8], planned: Option<&Planned>, text: Option<&str>) {
-        if frame.get(HEADER..) == Some(b"PREPARE\0")
-            && let (Some(planned), Some(text)) = (planned, text)
-            && let Some(name) = text.get(planned.range.clone()).and_then(prepared_name)
-        {
-            self.statements.learn(name.as_bytes());
+        if let Some(given) = given {
+            self.give(given);
         }
+        self.complete(kind, frame, planned, access, started);
     }
 
     fn execute_complete(&mut self, kind: u8, frame: &[u8]) {
@@ -340,8 +333,12 @@ impl Session {
         let (portal, started) = (portal.clone(), *started);
         let planned = portal.as_ref().and_then(|portal| portal.prepared.planned());
         let access = portal.as_ref().map(|portal| Arc::clone(&portal.access));
-        let text = portal.as_ref().map(|portal| &*portal.prepared.analysed.text);
-        self.learn_name(frame, planned, text);
+        if let Some(portal) = &portal
+            && kind == tag::COMMAND_COMPLETE
+            && let Some(given) = self.given_by(portal)
+        {
+            self.give(given);
+        }
         self.complete(kind, frame, planned, access, started);
         self.pop_settled();
     }
@@ -366,6 +363,11 @@ impl Session {
         match &effects.deallocate {
             Some(Deallocate::Name(name)) => self.statements.forget(name.as_bytes()),
             Some(Deallocate::All) => self.statements.forget_all(),
+            None => {}
+        }
+        match &effects.close {
+            Some(Deallocate::Name(name)) => self.portals.forget(name.as_bytes()),
+            Some(Deallocate::All) => self.portals.forget_all(),
             None => {}
         }
         if command == b"ROLLBACK" {
@@ -429,7 +431,7 @@ impl Session {
         self.pop_settled();
         self.status = status;
         if status == TransactionStatus::Idle {
-            self.portals.forget_all();
+            self.portals.forget_unless(|portal| portal.hold);
             self.stale.settings |= self.touched.settings;
             self.stale.catalog |= self.touched.catalog;
             if self.queue.is_empty() {
@@ -445,12 +447,6 @@ impl Session {
         }
         Ok(())
     }
-}
-
-/// The name that a PREPARE gives.
-fn prepared_name(text: &str) -> Option<String> {
-    let tokens = lex(text).ok()?;
-    identifier(text, tokens.get(1)?)
 }
 
 /// A span for each statement in scope, closed with how long it took: what it did, and never a

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 
 use crate::cancel;
 use crate::catalog_cache::Loaded;
-use crate::errors::{self, Severity, fatal};
+use crate::copying::Copying;
+use crate::errors::{self, Context, Severity, fatal};
 use crate::expectation::{BOUND, Change, Expectation, Expected, Owner, Queue};
 use crate::names::Names;
 use crate::output::Scratch;
@@ -115,6 +116,12 @@ pub(crate) struct Session {
     pub(crate) silenced: bool,
     /// The server reads copy data, and the client has not ended it.
     pub(crate) copying: bool,
+    /// The COPY under way, if its data needs work.
+    pub(crate) copy: Option<Box<Copying>>,
+    /// So many bytes of the client's copy data belong to a message whose header was taken.
+    copy_left: usize,
+    /// What ended a COPY FROM: it stands for the error that the server will raise.
+    pub(crate) copy_error: Option<Box<(Refusal, Context)>>,
     /// The client's next message waits for the queue.
     waiting: bool,
     /// The client said goodbye.
@@ -130,6 +137,8 @@ pub(crate) struct Session {
     /// When the catalog was last known to be right.
     pub(crate) checked: Instant,
     pub(crate) settings: Arc<Settings>,
+    /// The server's major version.
+    pub(crate) server_version: u32,
     /// The server says when the search path changes (PostgreSQL 18 does).
     pub(crate) reports_search_path: bool,
     pub(crate) stale: Stale,
@@ -189,6 +198,9 @@ impl Session {
             poisoned: false,
             silenced: false,
             copying: false,
+            copy: None,
+            copy_left: 0,
+            copy_error: None,
             waiting: false,
             terminated: false,
             server_ended: false,
@@ -204,6 +216,7 @@ impl Session {
                 client_encoding: String::new(),
                 server_encoding: String::new(),
             }),
+            server_version: 0,
             reports_search_path: false,
             stale: Stale { catalog: true, settings: true },
             touched: Stale::default(),
@@ -266,8 +279,13 @@ impl Session {
                             }
                         }
                         server_tag::PARAMETER_STATUS => {
-                            self.reports_search_path |= backend::parameter_status(body)
-                                .is_ok_and(|(name, _)| name == b"search_path");
+                            match backend::parameter_status(body) {
+                                Ok((b"search_path", _)) => self.reports_search_path = true,
+                                Ok((b"server_version", version)) => {
+                                    self.server_version = major(version);
+                                }
+                                _ => {}
+                            }
                         }
                         server_tag::ERROR_RESPONSE => self.server_ended = true,
                         _ => {}
@@ -355,6 +373,16 @@ impl Session {
                 self.push_through();
                 return Ok(());
             }
+            if self.copy_left > 0 {
+                let there = input.len().min(self.copy_left);
+                if there == 0 {
+                    return Ok(());
+                }
+                self.copy_from_client(&input.data()[..there]);
+                input.consume(there);
+                self.copy_left -= there;
+                continue;
+            }
             let malformed = |error: frame::FrameError| {
                 End::Refused(fatal("08P01", error.to_string(), "The connection cannot go on."))
             };
@@ -364,6 +392,11 @@ impl Session {
             if is_small(header.tag) && header.size > SMALL_LIMIT {
                 let message = format!("invalid message length in message of type {}", header.tag);
                 return Err(End::Refused(fatal("08P01", message, "")));
+            }
+            if header.tag == tag::COPY_DATA && self.copying && self.copy.is_some() {
+                input.consume(frame::HEADER);
+                self.copy_left = header.size - frame::HEADER;
+                continue;
             }
             if input.len() < header.size {
                 if header.tag == tag::COPY_DATA && self.copying {
@@ -444,6 +477,17 @@ impl Session {
             tag::FLUSH => {
                 self.forward(frame);
                 self.unflushed = false;
+                Ok(())
+            }
+            tag::COPY_DONE if self.copying && self.copy.is_some() => {
+                if self.copy_done_by_client() {
+                    self.forward(frame);
+                    self.copying = false;
+                }
+                Ok(())
+            }
+            tag::COPY_FAIL if self.copying && self.copy.is_some() => {
+                self.copy_failed_by_client(frame.body());
                 Ok(())
             }
             tag::COPY_DATA | tag::COPY_DONE | tag::COPY_FAIL if self.copying => {
@@ -571,6 +615,12 @@ impl Session {
             }
         }
     }
+}
+
+/// The major version in `server_version`, such as `15.18 (Debian 15.18-0+deb12u1)`.
+fn major(version: &[u8]) -> u32 {
+    let digits = version.split(|byte| !byte.is_ascii_digit()).next().unwrap_or_default();
+    str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// Messages that PostgreSQL never takes long.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pgveil_sql::plan::{Edit, Planned, Referred, Rendered, Replacement, Script, Slot, Verb};
+use pgveil_sql::plan::{Edit, Planned, Rendered, Replacement, Script, Slot, Verb};
 use pgveil_sql::refusal::Refusal;
 use pgveil_sql::{REFUSED, render};
 use pgveil_wire::frame::Frame;
@@ -12,8 +12,9 @@ use pgveil_wire::frontend;
 use crate::catalog_cache::Loaded;
 use crate::errors::{self, Severity};
 use crate::expectation::{Change, Expected, Owner};
-use crate::names::{Lookup, Meaning};
-use crate::prepared::{Access, Analysed};
+use crate::names::Meaning;
+use crate::prepared::{Access, Analysed, Prepared};
+use crate::referred::Given;
 use crate::session::{Halt, Session};
 
 /// A statement string that runs.
@@ -27,6 +28,10 @@ pub(crate) struct ScriptRun {
     pub(crate) accesses: Vec<Arc<Access>>,
     /// Statements that are refused, by index, ascending.
     pub(crate) refusals: Vec<(usize, Refusal)>,
+    /// What statements run by its name, by index, ascending.
+    pub(crate) runs: Vec<(usize, Arc<Prepared>)>,
+    /// The names that statements give when they succeed, by index, ascending.
+    pub(crate) given: Vec<(usize, Given)>,
     /// The statement whose results come.
     pub(crate) current: usize,
     pub(crate) loaded: Arc<Loaded>,
@@ -38,6 +43,17 @@ impl ScriptRun {
     /// What the client may see of it.
     pub(crate) fn access(&self) -> Option<&Arc<Access>> {
         self.accesses.get(self.current)
+    }
+
+    /// The plan of the rows that come, and what it was made with.
+    pub(crate) fn rows(&self) -> Option<(&Planned, &Arc<Loaded>)> {
+        match self.runs.iter().find(|(index, _)| *index == self.current) {
+            Some((_, prepared)) => Some((prepared.planned()?, &prepared.loaded)),
+            None => {
+                let analysed = self.analysed.as_ref()?;
+                Some((analysed.script.statements.get(self.current)?, &self.loaded))
+            }
+        }
     }
 
     /// The refusal of the statement whose results come.
@@ -59,7 +75,7 @@ impl Session {
                 self.forward(frame);
                 self.expect_query(None);
             }
-            Ok(Some(analysed)) => self.send_script(frame, &analysed)?,
+            Ok(Some(analysed)) => self.send_script(frame, &analysed).await?,
             Err(Halt::Refused(refusal)) => {
                 self.refuse_query(refusal, &String::from_utf8_lossy(bytes));
             }
@@ -156,15 +172,38 @@ impl Session {
         })
     }
 
-    fn send_script(&mut self, frame: Frame<'_>, analysed: &Arc<Analysed>) -> Result<(), Halt> {
+    async fn send_script(
+        &mut self,
+        frame: Frame<'_>,
+        analysed: &Arc<Analysed>,
+    ) -> Result<(), Halt> {
         let statements = &analysed.script.statements;
         let mut accesses = Vec::with_capacity(statements.len());
         let mut refusals = Vec::new();
+        let given = match self.gives(analysed) {
+            Ok(given) => given,
+            Err(Halt::Refused(refusal)) => {
+                refusals.push((0, refusal));
+                Vec::new()
+            }
+            Err(halt) => return Err(halt),
+        };
+        let mut runs = Vec::new();
+        let mut script = own_script(self, analysed);
         for (index, planned) in statements.iter().enumerate() {
             let access = match &planned.refusal {
                 Some(refusal) => Err(refusal.clone()),
-                None => match self.check_referred(planned) {
-                    Ok(()) => self.access(planned),
+                None => match self.referent(&analysed.text, planned, &given).await {
+                    Ok(None) => self.access(planned),
+                    Ok(Some(referent)) => {
+                        if !referent.edits.is_empty() {
+                            let script = script.get_or_insert_with(|| analysed.script.clone());
+                            script.statements[index].edits = referent.edits;
+                        }
+                        let access = referent.run.as_ref().map(|run| Arc::clone(&run.access));
+                        runs.extend(referent.run.map(|run| (index, run.prepared)));
+                        Ok(access.unwrap_or_else(|| Arc::clone(&self.plain)))
+                    }
                     Err(Halt::Refused(refusal)) => Err(refusal),
                     Err(halt) => return Err(halt),
                 },
@@ -177,14 +216,14 @@ impl Session {
                 }
             });
         }
-        let own = own_script(self, analysed);
-        let rendered = if refusals.is_empty() && own.is_none() && analysed.is_fixed() {
+        refusals.sort_by_key(|(index, _)| *index);
+        let rendered = if refusals.is_empty() && script.is_none() && analysed.is_fixed() {
             Arc::clone(analysed.rendered())
         } else {
             let refused = |index: usize, _: &Planned| refusals.iter().any(|(at, _)| *at == index);
             let loaded = &self.loaded;
             let mut seal = |slot: &Slot, value: &str| seal_literal(loaded, slot, value);
-            let script = own.as_ref().unwrap_or(&analysed.script);
+            let script = script.as_ref().unwrap_or(&analysed.script);
             let (rendered, failed) = render(&analysed.text, script, &refused, &mut seal);
             refusals.extend(failed.into_iter().map(without_position));
             refusals.sort_by_key(|(index, _)| *index);
@@ -193,13 +232,19 @@ impl Session {
         for planned in statements {
             self.note_effects(planned);
         }
+        for (_, prepared) in &runs {
+            if let Some(planned) = prepared.planned() {
+                self.note_effects(planned);
+            }
+        }
         if *rendered.text == *analysed.text {
             self.forward(frame);
         } else {
             let out = self.link.server.output.tail();
             frontend::write_query(out, rendered.text.as_bytes());
         }
-        if statements.iter().any(|planned| !planned.facts.relations.is_empty()) {
+        let in_scope = |planned: &Planned| !planned.facts.relations.is_empty();
+        if !runs.is_empty() || statements.iter().any(in_scope) {
             self.last_rewrite = Some(Arc::clone(&rendered));
         }
         self.expect_query(Some(Box::new(ScriptRun {
@@ -208,51 +253,13 @@ impl Session {
             rendered,
             accesses,
             refusals,
+            runs,
+            given,
             current: 0,
             loaded: Arc::clone(&self.loaded),
             started: Instant::now(),
         })));
         Ok(())
-    }
-
-    /// A statement that runs another one by its name is the server's alone: what that one needs
-    /// of us it would not get.
-    pub(crate) fn check_referred(&self, planned: &Planned) -> Result<(), Halt> {
-        let found = match &planned.refers {
-            None => return Ok(()),
-            Some(Referred::Statement(name)) => {
-                match self.statements.lookup(name.as_bytes(), self.batch) {
-                    Lookup::Unsettled => return Err(Halt::Wait),
-                    Lookup::Unknown | Lookup::Other | Lookup::Stale => None,
-                    Lookup::Known(prepared) => prepared
-                        .planned()
-                        .is_some_and(|planned| !planned.is_untouched())
-                        .then_some(("prepared statement", name)),
-                }
-            }
-            Some(Referred::Portal(name)) => {
-                match self.portals.lookup(name.as_bytes(), self.batch) {
-                    Lookup::Unsettled => return Err(Halt::Wait),
-                    Lookup::Unknown | Lookup::Other | Lookup::Stale => None,
-                    Lookup::Known(portal) => {
-                        (!portal.access.is_plain()).then_some(("portal", name))
-                    }
-                }
-            }
-        };
-        match found {
-            None => Ok(()),
-            Some((what, name)) => Err(Halt::Refused(Refusal {
-                code: "0A000",
-                message: format!(
-                    "{what} \"{name}\" concerns a protected relation and was made in the \
-                     extended protocol"
-                ),
-                detail: Some("EXECUTE, FETCH and MOVE would reach it past pgveil.".to_owned()),
-                hint: Some("Bind and execute it in the protocol, too.".to_owned()),
-                position: Some(planned.range.start),
-            })),
-        }
     }
 
     /// Refuses a Query in its place: the server raises the error, and ours takes its place.
@@ -269,6 +276,8 @@ impl Session {
             rendered: Arc::new(rendered),
             accesses: Vec::new(),
             refusals: vec![(0, refusal)],
+            runs: Vec::new(),
+            given: Vec::new(),
             current: 0,
             loaded: Arc::clone(&self.loaded),
             started: Instant::now(),

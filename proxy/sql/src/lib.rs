@@ -31,6 +31,7 @@ extern crate self as pgveil_sql;
 
 mod analyse;
 pub mod catalog;
+pub mod copy;
 mod depth;
 pub mod filter;
 #[cfg(test)]
@@ -61,4 +62,21 @@ pub fn analyse(
     types: &[u32],
 ) -> Result<Script, Refusal> {
     analyse::analyse(text, catalog, settings, types)
+}
+
+/// The edits of an EXECUTE, or of an EXPLAIN of one: its arguments become what the prepared
+/// statement's parameters are. `params` is `None` where nothing is known of the name: the server
+/// says that there is no such statement, and does not get the arguments.
+///
+/// # Errors
+///
+/// 42601 for another number of arguments than parameters; 0A000 for an argument that has to be
+/// sealed and is not a literal.
+pub fn execute_edits(
+    text: &str,
+    planned: &plan::Planned,
+    params: Option<&plan::ParamMap>,
+    settings: &Settings,
+) -> Result<Vec<plan::Edit>, Refusal> {
+    analyse::execute_edits(text, planned, params, settings)
 }

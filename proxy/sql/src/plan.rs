@@ -10,6 +10,7 @@ use std::sync::Arc;
 use pgveil_seal::LogicalType;
 
 use crate::catalog::ColumnId;
+use crate::copy::CopyPlan;
 use crate::refusal::Refusal;
 
 /// An analysed statement string. Byte ranges are positions in its text.
@@ -55,6 +56,10 @@ pub struct Planned {
     /// The statement runs another one by its name: when that one needs work on its rows or
     /// parameters, this one must be refused.
     pub refers: Option<Referred>,
+    /// The statement gives another one a name: PREPARE, DECLARE.
+    pub defines: Option<Defined>,
+    /// The statement moves rows as copy data that need work.
+    pub copy: Option<Arc<CopyPlan>>,
     /// What the session must do when the statement has succeeded.
     pub effects: Effects,
 }
@@ -62,13 +67,58 @@ pub struct Planned {
 /// EXECUTE, FETCH, MOVE: names that the session knows from the protocol as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Referred {
-    /// A prepared statement.
-    Statement(String),
+    /// A prepared statement: EXECUTE.
+    Statement {
+        /// Its name.
+        name: String,
+        /// Where the word EXECUTE stands.
+        at: usize,
+    },
     /// A cursor: a portal by another name.
     Portal(String),
 }
 
+/// What PREPARE and DECLARE give a name to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defined {
+    /// The name.
+    pub name: Name,
+    /// What the named statement does.
+    pub verb: Verb,
+    /// PREPARE: the parameters of EXECUTE and Bind.
+    pub params: ParamMap,
+    /// The columns of its rows; see [`Planned::output`].
+    pub output: Vec<Output>,
+}
+
+/// A name that is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// Of a prepared statement.
+    Statement(String),
+    /// Of a cursor.
+    Cursor {
+        /// The cursor's name.
+        name: String,
+        /// WITH HOLD: it outlives its transaction.
+        hold: bool,
+    },
+}
+
 impl Planned {
+    /// The plan of what PREPARE or DECLARE gives a name to, as if it had come under that name in
+    /// the extended protocol.
+    pub fn defined(&self) -> Option<Self> {
+        let defined = self.defines.clone()?;
+        Some(Self {
+            verb: defined.verb,
+            params: defined.params,
+            output: defined.output,
+            defines: None,
+            ..self.clone()
+        })
+    }
+
     /// See [`Script::is_untouched`].
     pub fn is_untouched(&self) -> bool {
         self.refusal.is_none()
@@ -295,6 +345,8 @@ pub struct Effects {
     pub reveal: Option<RevealChange>,
     /// Prepared statements were dropped in SQL.
     pub deallocate: Option<Deallocate>,
+    /// Cursors were closed in SQL.
+    pub close: Option<Deallocate>,
 }
 
 /// `SET [LOCAL] pgveil.reveal = on | off`, RESET, DISCARD ALL.
@@ -306,10 +358,10 @@ pub struct RevealChange {
     pub local: bool,
 }
 
-/// DEALLOCATE and its like.
+/// Which names DEALLOCATE, CLOSE and their like end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deallocate {
-    /// One prepared statement.
+    /// One.
     Name(String),
     /// All of them.
     All,

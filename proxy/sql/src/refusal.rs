@@ -71,6 +71,8 @@ pub(crate) enum Reason {
     Statement { what: String, relation: String },
     /// A statement that depends on a catalog change earlier in the same string.
     AfterDdl,
+    /// An argument of EXECUTE that has to be sealed, and is not a literal.
+    Argument(String),
     /// A body of code that names a protected relation.
     Body { what: &'static str, relation: String },
     /// The copies in a profile are written by a trigger alone.
@@ -172,6 +174,11 @@ impl Reason {
             Self::Statement { what, relation } => unsupported(
                 format!("{what} is not supported on the protected relation {relation}"),
                 "Where it is meant for the database as it is, connect to the database directly.",
+            ),
+            Self::Argument(name) => unsupported(
+                format!("an argument of prepared statement \"{name}\" is not a string literal"),
+                "It meets a protected column, and is sealed before the server sees it. Write it \
+                 as a literal, or bind it as a parameter in the extended protocol.",
             ),
             Self::AfterDdl => unsupported(
                 "a statement over a protected relation follows a change of the catalog in the same \

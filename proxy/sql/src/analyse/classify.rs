@@ -4,7 +4,8 @@
 use crate::catalog::Catalog;
 use crate::lex::{Token, identifier, string_value};
 use crate::plan::{
-    Deallocate, Effects, Facts, OwnCommand, ParamMap, Planned, Referred, RevealChange, Verb,
+    Deallocate, Defined, Effects, Facts, Name, OwnCommand, ParamMap, Planned, Referred,
+    RevealChange, Verb,
 };
 
 /// The words that a statement begins with, folded; quoted identifiers keep their case.
@@ -36,6 +37,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
     let words = Words { text, tokens };
     let mut effects = Effects::default();
     let mut refers = None;
+    let mut defines = None;
     let first = words.at(0);
     let verb = match first.as_str() {
         "select" | "values" | "table" | "with" | "(" => Verb::Select,
@@ -68,6 +70,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
             }
             if first == "discard" && all {
                 effects.deallocate = Some(Deallocate::All);
+                effects.close = Some(Deallocate::All);
             }
             Verb::Setting
         }
@@ -79,6 +82,9 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
         | "import" | "refresh" => {
             effects.catalog = true;
             effects.settings = matches!(first.as_str(), "create" | "drop" | "alter");
+            if words.is(0, "create") {
+                refers = executed(&words);
+            }
             Verb::Ddl
         }
         "deallocate" => {
@@ -91,7 +97,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
             Verb::Other
         }
         "execute" => {
-            refers = Some(Referred::Statement(words.at(1)));
+            refers = executed(&words);
             Verb::Other
         }
         "fetch" | "move" => {
@@ -99,6 +105,24 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
             Verb::Other
         }
         "prepare" if words.is(1, "transaction") => Verb::Transaction,
+        "prepare" => {
+            defines = Some(Name::Statement(words.at(1)));
+            Verb::Other
+        }
+        "declare" => {
+            let hold = (2..tokens.len()).take_while(|index| !words.is(*index, "for"));
+            let hold = hold.filter(|index| words.is(*index, "hold")).any(|i| words.is(i - 1, "with"));
+            defines = Some(Name::Cursor { name: words.at(1), hold });
+            Verb::Other
+        }
+        "close" => {
+            effects.close = Some(if words.is(1, "all") {
+                Deallocate::All
+            } else {
+                Deallocate::Name(words.at(1))
+            });
+            Verb::Other
+        }
         // Code may do anything.
         "do" | "call" => {
             effects.settings = true;
@@ -122,14 +146,35 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
         mixed: Vec::new(),
         ambiguous: false,
         refers,
+        defines: defines.map(|name| Defined {
+            name,
+            verb,
+            params: ParamMap::default(),
+            output: Vec::new(),
+        }),
+        copy: None,
         effects,
     }
 }
 
-/// `EXPLAIN [ANALYZE] [(...)] EXECUTE name`
+/// `EXECUTE name`, by itself, explained, or as what a table is created from.
 fn executed(words: &Words<'_>) -> Option<Referred> {
-    let at = (1..words.tokens.len()).find(|index| words.is(*index, "execute"))?;
-    Some(Referred::Statement(words.at(at + 1)))
+    let mut at = 0;
+    if words.is(0, "explain") {
+        at = 1;
+        while ["analyze", "analyse", "verbose"].iter().any(|word| words.is(at, word)) {
+            at += 1;
+        }
+        if words.is(at, "(") {
+            at = (at..words.tokens.len()).find(|index| words.is(*index, ")"))? + 1;
+        }
+    }
+    if words.is(at, "create") {
+        at = (at..words.tokens.len())
+            .find(|index| words.is(*index, "execute") && words.is(index - 1, "as"))?;
+    }
+    let execute = words.tokens.get(at).filter(|_| words.is(at, "execute"))?;
+    Some(Referred::Statement { name: words.at(at + 1), at: execute.range.start })
 }
 
 /// `FETCH [direction] [FROM | IN] name`: the name is last.

@@ -124,7 +124,7 @@ impl Analysis<'_> {
     }
 
     fn params(&mut self) -> Result<ParamMap, Refusal> {
-        let types = self.types;
+        let types = std::borrow::Cow::clone(&self.types);
         let mut client = types.len();
         let mut any = false;
         for leaf in &self.kinds.leaves {
@@ -310,6 +310,9 @@ impl Effects {
         self.reveal = self.reveal.or(other.reveal);
         if self.deallocate.is_none() {
             self.deallocate = other.deallocate;
+        }
+        if self.close.is_none() {
+            self.close = other.close;
         }
     }
 }

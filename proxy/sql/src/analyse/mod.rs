@@ -2,13 +2,15 @@
 //!
 //! The parts: [`kind`] (kinds, and where they meet), [`leaf`] (literals and parameters in the
 //! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`call`] and [`write`] (the nodes of
-//! the tree), [`classify`] (what a statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters, output).
+//! the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`classify`] (what a statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters, output).
 //!
 //! Fails closed: every node of the parser's tree is matched by name and taken apart field by
 //! field, and at the end every string literal and parameter of the statement must have been met.
 
 mod call;
 mod classify;
+mod copy;
+mod define;
 mod expr;
 mod finish;
 mod from;
@@ -19,6 +21,7 @@ mod scope;
 mod utility;
 mod write;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlparser::ast::Statement;
@@ -30,6 +33,7 @@ use crate::parse::parse;
 use crate::plan::{Effects, Planned, Script, Uses, Verb};
 use crate::refusal::{Reason, Refusal};
 pub(crate) use classify::runs_text;
+pub(crate) use define::execute_edits;
 use kind::{Kind, Kinds};
 use scope::Ctes;
 
@@ -41,7 +45,7 @@ pub(crate) struct Analysis<'c> {
     catalog: &'c Catalog,
     settings: &'c Settings,
     /// The parameter types of the client's Parse.
-    types: &'c [u32],
+    types: Cow<'c, [u32]>,
     kinds: Kinds,
     /// Indices of tokens that have been met as values.
     seen: HashSet<usize>,
@@ -73,7 +77,7 @@ impl<'c> Analysis<'c> {
             tokens,
             catalog,
             settings,
-            types: &[],
+            types: Cow::Borrowed(&[]),
             kinds: Kinds::default(),
             seen: HashSet::new(),
             uses: BTreeMap::new(),
@@ -103,6 +107,16 @@ impl<'c> Analysis<'c> {
         {
             self.seen.insert(index);
         }
+    }
+
+    /// `=` over tokens must be that of `pg_catalog`, whatever schemas have operators.
+    fn operators_are_the_servers(&self) -> Result<(), Refusal> {
+        let mut path = self.settings.search_path.iter();
+        let first = path.find(|schema| !schema.starts_with("pg_temp"));
+        if !self.uses.is_empty() && first.is_none_or(|first| first != "pg_catalog") {
+            return Err(self.refuse(Reason::SearchPath));
+        }
+        Ok(())
     }
 
     /// A statement whose tree is known.
@@ -344,7 +358,7 @@ fn in_scope(
     planned: &mut Planned,
 ) -> Result<(), Refusal> {
     let mut analysis = Analysis::new(text, tokens, catalog, settings);
-    analysis.types = types;
+    analysis.types = Cow::Borrowed(types);
     if analysis.by_tokens(planned)? {
         analysis.facts(planned);
         return Ok(());
@@ -357,9 +371,6 @@ fn in_scope(
         planned.effects.merge(analysis.effects);
         return Ok(());
     }
-    let path = settings.search_path.iter().find(|schema| !schema.starts_with("pg_temp"));
-    if !analysis.uses.is_empty() && path.is_none_or(|first| first != "pg_catalog") {
-        return Err(analysis.refuse(Reason::SearchPath));
-    }
+    analysis.operators_are_the_servers()?;
     analysis.finish(planned, &columns)
 }

@@ -175,21 +175,35 @@ impl<'c> Analysis<'c> {
     /// The relation that a name in a FROM clause, or a target, means: as the server searches,
     /// along the effective search path.
     pub(super) fn relation(&mut self, name: &ObjectName) -> Result<&'c Relation, Refusal> {
-        let catalog = self.catalog;
         let at =
             name.0.first().and_then(|p| p.as_ident()).and_then(|i| crate::parse::start_of(i.span));
         let parts = parts(name)
             .ok_or_else(|| Reason::Unparsed("a name with a function in it".into()).at(at))?;
-        let found = match parts.as_slice() {
-            [table] => {
+        match parts.as_slice() {
+            [table] => self.relation_by_name(None, table, at),
+            // database.schema.table: the server accepts its own database's name alone.
+            [schema, table] | [_, schema, table] => self.relation_by_name(Some(schema), table, at),
+            _ => Err(Reason::UndefinedTable(parts.join(".")).at(at)),
+        }
+    }
+
+    /// A relation by its name, which stands at a byte of the text.
+    pub(super) fn relation_by_name(
+        &mut self,
+        schema: Option<&str>,
+        table: &str,
+        at: Option<usize>,
+    ) -> Result<&'c Relation, Refusal> {
+        let catalog = self.catalog;
+        let found = match schema {
+            None => {
                 self.settings.search_path.iter().find_map(|schema| catalog.relation(schema, table))
             }
-            // database.schema.table: the server accepts its own database's name alone.
-            [schema, table] | [_, schema, table] => catalog.relation(schema, table),
-            _ => None,
+            Some(schema) => catalog.relation(schema, table),
         };
         let Some(relation) = found else {
-            return Err(Reason::UndefinedTable(parts.join(".")).at(at));
+            let name = schema.map_or_else(|| table.to_owned(), |schema| format!("{schema}.{table}"));
+            return Err(Reason::UndefinedTable(name).at(at));
         };
         self.touch(relation, false)?;
         Ok(relation)

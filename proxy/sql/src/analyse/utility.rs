@@ -48,6 +48,18 @@ impl<'c> Analysis<'c> {
         })
     }
 
+    /// No function in scope is named in the statement.
+    fn no_scoped_function(&self) -> Result<(), Refusal> {
+        let names = self.tokens.iter().filter_map(|token| identifier(self.text, token));
+        for name in names {
+            if let Some(function) = self.catalog.functions.iter().find(|f| f.name == name) {
+                let relation = function.relation.clone();
+                return Err(self.refuse(Reason::Function { function: name, relation }));
+            }
+        }
+        Ok(())
+    }
+
     fn unsupported(&self, what: &str, relations: &[&Relation]) -> Refusal {
         let relation = relations
             .first()
@@ -61,7 +73,7 @@ impl<'c> Analysis<'c> {
     }
 
     /// Decides statements that need no tree. False: look at the tree.
-    pub(super) fn by_tokens(&mut self, planned: &Planned) -> Result<bool, Refusal> {
+    pub(super) fn by_tokens(&mut self, planned: &mut Planned) -> Result<bool, Refusal> {
         if matches!(
             planned.verb,
             Verb::Select | Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge | Verb::Explain
@@ -69,7 +81,6 @@ impl<'c> Analysis<'c> {
             return Ok(false);
         }
         let words = self.words();
-        let first = words.at(0).to_ascii_uppercase();
         let relations = self.named_relations();
         let own_schema =
             self.tokens.iter().any(|t| identifier(self.text, t).as_deref() == Some("pgveil"));
@@ -83,7 +94,7 @@ impl<'c> Analysis<'c> {
             | Verb::Setting
             | Verb::Transaction
             | Verb::Pgveil(_) => Ok(false),
-            Verb::Copy => Err(self.unsupported(&first, &relations)),
+            Verb::Copy => self.copy(planned).map(|()| true),
             Verb::Truncate => {
                 for relation in relations {
                     self.touch(relation, true)?;
@@ -106,6 +117,14 @@ impl<'c> Analysis<'c> {
                 }
                 if first == "call" {
                     return Ok(false);
+                }
+                if planned.defines.is_some() {
+                    self.define(planned)?;
+                    return Ok(true);
+                }
+                if first == "execute" {
+                    // The arguments are expressions of the server's.
+                    self.no_scoped_function()?;
                 }
                 if matches!(
                     first.as_str(),
