@@ -124,8 +124,7 @@ impl Session {
             return Ok(None);
         }
         let loaded = Arc::clone(loaded);
-        let encoding =
-            plan.options.encoding.as_deref().unwrap_or(&self.settings.client_encoding);
+        let encoding = plan.options.encoding.as_deref().unwrap_or(&self.settings.client_encoding);
         let encoding: Box<str> = encoding.into();
         if embeds_ascii(&encoding) {
             return Err(foreign_encoding(&encoding));
@@ -186,8 +185,8 @@ impl Session {
             Ok(Replaced::Value)
         };
         let out = self.link.server.output.tail();
-        let fed = copy_data(out, client_tag::COPY_DATA, |out| feed(transform, out, &mut seal));
-        if let Err(error) = fed {
+        let done = copy_data(out, client_tag::COPY_DATA, |out| feed(transform, out, &mut seal));
+        if let Err(error) = done {
             let broken = broken(error, copying, |refusal| refusal);
             self.end_copy(broken.refusal, broken.context);
         }
@@ -198,7 +197,7 @@ impl Session {
         if self.silenced {
             return;
         }
-        if !self.copy.as_ref().is_some_and(|copying| !copying.is_into()) {
+        if self.copy.as_ref().is_none_or(|copying| copying.is_into()) {
             return self.send(frame);
         }
         let data = &frame[HEADER..];
@@ -233,8 +232,8 @@ impl Session {
             output::replace_cell(out, token, cell, loaded, is_utf8, scratch)
         };
         let out = self.link.client.output.tail();
-        let fed = copy_data(out, server_tag::COPY_DATA, |out| feed(transform, out, &mut open));
-        if let Err(error) = fed {
+        let done = copy_data(out, server_tag::COPY_DATA, |out| feed(transform, out, &mut open));
+        if let Err(error) = done {
             let loaded = Arc::clone(loaded);
             let refusal = broken(error, copying, |error| error.refusal(&loaded)).refusal;
             tracing::warn!(code = refusal.code, message = %refusal.message, "a row is not shown");
@@ -278,7 +277,7 @@ fn copy_data<E>(
 ) -> Result<(), E> {
     let start = out.len();
     out.extend_from_slice(&[tag, 0, 0, 0, 0]);
-    let fed = feed(out);
+    let done = feed(out);
     let length = out.len() - start - 1;
     if length == 4 {
         out.truncate(start);
@@ -287,7 +286,7 @@ fn copy_data<E>(
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         out[start + 1..start + 5].copy_from_slice(&length.to_be_bytes());
     }
-    fed
+    done
 }
 
 fn is_utf8(encoding: &str) -> bool {
@@ -365,11 +364,7 @@ fn byte(given: Option<&str>, default: u8, option: &'static str) -> Result<u8, Fo
 }
 
 /// A marker in the encoding of the stream, which may be another than the statement's.
-fn marker(
-    text: &str,
-    options: &CopyOptions,
-    option: &'static str,
-) -> Result<Vec<u8>, FormatError> {
+fn marker(text: &str, options: &CopyOptions, option: &'static str) -> Result<Vec<u8>, FormatError> {
     let same = options.encoding.as_deref().is_none_or(is_utf8);
     if text.is_ascii() || same {
         Ok(text.as_bytes().to_vec())

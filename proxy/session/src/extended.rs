@@ -52,11 +52,7 @@ impl Session {
     }
 
     /// Renders the statement of a Parse.
-    async fn prepare(
-        &mut self,
-        analysed: Arc<Analysed>,
-        types: &[u32],
-    ) -> Result<Prepared, Halt> {
+    async fn prepare(&mut self, analysed: Arc<Analysed>, types: &[u32]) -> Result<Prepared, Halt> {
         if self.statements.len() >= MAX_NAMES {
             return Err(too_many("prepared statements").into());
         }
@@ -303,10 +299,9 @@ impl Session {
         }
         let text = &known.analysed.text;
         let now = Analysed::get(&self.loaded, &self.settings, text, &known.types);
-        let now = now.ok().and_then(|now| match known.by_sql {
-            true => now.defined().map(Arc::new),
-            false => Some(now),
-        });
+        let now = now
+            .ok()
+            .and_then(|now| if known.by_sql { now.defined().map(Arc::new) } else { Some(now) });
         let now = now.filter(|now| known.same_as(now, &self.loaded));
         let Some(analysed) = now else {
             return Err(changed().into());

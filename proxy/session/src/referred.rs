@@ -73,9 +73,7 @@ impl Session {
             Some(_) => Lookup::Other,
             None => self.statements.lookup(name.as_bytes(), self.batch),
         };
-        let edits = |params| {
-            pgveil_sql::execute_edits(text, planned, params, &self.settings)
-        };
+        let edits = |params| pgveil_sql::execute_edits(text, planned, params, &self.settings);
         let prepared = match found {
             Lookup::Unsettled => return Err(Halt::Wait),
             // A PREPARE may be under way.
@@ -96,8 +94,7 @@ impl Session {
         if planned.verb == Verb::Ddl && !plan.is_untouched() {
             return Err(stored(name, planned).into());
         }
-        let edits =
-            pgveil_sql::execute_edits(text, planned, Some(&plan.params), &self.settings)?;
+        let edits = pgveil_sql::execute_edits(text, planned, Some(&plan.params), &self.settings)?;
         let access = self.access(plan)?;
         // The rows of EXPLAIN are not the statement's.
         if plan.is_untouched() || planned.verb == Verb::Explain {

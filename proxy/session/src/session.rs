@@ -278,15 +278,13 @@ impl Session {
                                 tracing::Span::current().record("id", process);
                             }
                         }
-                        server_tag::PARAMETER_STATUS => {
-                            match backend::parameter_status(body) {
-                                Ok((b"search_path", _)) => self.reports_search_path = true,
-                                Ok((b"server_version", version)) => {
-                                    self.server_version = major(version);
-                                }
-                                _ => {}
+                        server_tag::PARAMETER_STATUS => match backend::parameter_status(body) {
+                            Ok((b"search_path", _)) => self.reports_search_path = true,
+                            Ok((b"server_version", version)) => {
+                                self.server_version = major(version);
                             }
-                        }
+                            _ => {}
+                        },
                         server_tag::ERROR_RESPONSE => self.server_ended = true,
                         _ => {}
                     }

@@ -47,13 +47,11 @@ impl ScriptRun {
 
     /// The plan of the rows that come, and what it was made with.
     pub(crate) fn rows(&self) -> Option<(&Planned, &Arc<Loaded>)> {
-        match self.runs.iter().find(|(index, _)| *index == self.current) {
-            Some((_, prepared)) => Some((prepared.planned()?, &prepared.loaded)),
-            None => {
-                let analysed = self.analysed.as_ref()?;
-                Some((analysed.script.statements.get(self.current)?, &self.loaded))
-            }
+        if let Some((_, prepared)) = self.runs.iter().find(|(index, _)| *index == self.current) {
+            return Some((prepared.planned()?, &prepared.loaded));
         }
+        let analysed = self.analysed.as_ref()?;
+        Some((analysed.script.statements.get(self.current)?, &self.loaded))
     }
 
     /// The refusal of the statement whose results come.

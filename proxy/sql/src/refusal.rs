@@ -257,6 +257,7 @@ mod documented {
             Reason::Function { .. } => "Function",
             Reason::Statement { .. } => "Statement",
             Reason::AfterDdl => "AfterDdl",
+            Reason::Argument(_) => "Argument",
             Reason::Body { .. } => "Body",
             Reason::ProfileCopy(_) => "ProfileCopy",
             Reason::UnknownColumns(_) => "UnknownColumns",
@@ -267,11 +268,11 @@ mod documented {
         }
     }
 
-    const ALL: usize = 24;
+    const ALL: usize = 25;
 
     /// What happens, and a statement that shows it. `users` has `email` deterministic and
     /// `first_name` randomized; `note` is plain.
-    const EXAMPLES: [(&str, &str); 24] = [
+    const EXAMPLES: [(&str, &str); 25] = [
         (
             "The parser does not understand the statement",
             "SELECT * FROM users TABLESAMPLE system (1)",
@@ -305,10 +306,14 @@ mod documented {
         ),
         ("A whole row is used as a value", "SELECT row_to_json(u) FROM users u"),
         ("A function reads or writes a protected relation", "SELECT everybody()"),
-        ("A kind of statement", "COPY users TO STDOUT"),
+        ("A kind of statement", "COPY users TO '/tmp/users'"),
         (
             "A statement behind one that changes the catalog, in one string",
             "ALTER TABLE users ADD age int; SELECT * FROM users",
+        ),
+        (
+            "An argument of EXECUTE has to be sealed, and is not a literal",
+            "EXECUTE by_email ('ann' || '@example.org')",
         ),
         ("A body of code names a protected relation", "DO $$ BEGIN DELETE FROM users; END $$"),
         (
@@ -321,6 +326,15 @@ mod documented {
         ("A FROM item that is not there", "SELECT x.email FROM users"),
         ("An ambiguous column", "SELECT email FROM users, subscribers"),
     ];
+
+    /// An EXECUTE is refused when its name is known: here, of a comparison with `users.email`.
+    fn argument_refused(text: &str, script: &crate::plan::Script) -> super::Refusal {
+        let prepare = "PREPARE by_email AS SELECT id FROM users WHERE email = $1";
+        let prepared = crate::analyse(prepare, &catalog(), &settings(), &[]).unwrap();
+        let defined = prepared.statements[0].defined().unwrap();
+        let planned = &script.statements[0];
+        crate::execute_edits(text, planned, Some(&defined.params), &settings()).unwrap_err()
+    }
 
     /// With `UPDATE_REFUSALS=1` writes the file, to be reviewed as a diff.
     #[test]
@@ -346,6 +360,7 @@ mod documented {
             }
             let refusal = match crate::analyse(text, &catalog, &settings, &[]) {
                 Err(refusal) => refusal,
+                Ok(script) if text.starts_with("EXECUTE") => argument_refused(text, &script),
                 Ok(script) => {
                     let refusal = script.statements.into_iter().find_map(|s| s.refusal);
                     refusal.unwrap_or_else(|| panic!("not refused: {text}"))

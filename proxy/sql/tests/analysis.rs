@@ -11,6 +11,7 @@ mod size;
 
 use fixture::{catalog, settings};
 use pgveil_sql::catalog::Catalog;
+use pgveil_sql::copy::CopyColumn;
 use pgveil_sql::plan::{Output, Purpose, Script};
 use pgveil_sql::shape::{Shape, Template};
 use pgveil_sql::{analyse, render};
@@ -38,6 +39,18 @@ fn show(catalog: &Catalog, text: &str) -> String {
 fn extras(catalog: &Catalog, script: &Script) -> String {
     let mut shown = String::new();
     for statement in &script.statements {
+        if let Some(defined) = statement.defined() {
+            shown.push_str(" | defines");
+            shown.push_str(&extras(catalog, &Script { statements: vec![defined] }));
+        }
+        if let Some(copy) = &statement.copy {
+            let column = |c: &CopyColumn| match c.sealed {
+                Some(sealed) => format!("{}:{}", c.name, catalog.column(sealed).column),
+                None => c.name.clone(),
+            };
+            let columns: Vec<String> = copy.columns.iter().map(column).collect();
+            shown.push_str(&format!(" | copy {:?} {}", copy.options.format, columns.join(", ")));
+        }
         if !statement.params.is_identity() {
             let params: Vec<String> = statement
                 .params

@@ -111,7 +111,8 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
         }
         "declare" => {
             let hold = (2..tokens.len()).take_while(|index| !words.is(*index, "for"));
-            let hold = hold.filter(|index| words.is(*index, "hold")).any(|i| words.is(i - 1, "with"));
+            let hold =
+                hold.filter(|index| words.is(*index, "hold")).any(|i| words.is(i - 1, "with"));
             defines = Some(Name::Cursor { name: words.at(1), hold });
             Verb::Other
         }

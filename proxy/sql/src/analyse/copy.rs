@@ -20,7 +20,7 @@ struct Reader<'a, 'c> {
     values: Vec<usize>,
 }
 
-impl<'c> Analysis<'c> {
+impl Analysis<'_> {
     /// COPY over something in scope.
     pub(super) fn copy(&mut self, planned: &mut Planned) -> Result<(), Refusal> {
         let words = Words { text: self.text, tokens: self.tokens };
@@ -151,7 +151,10 @@ impl<'c> Analysis<'c> {
             }
             let Some(name) = identifier(self.text, token) else { continue };
             let whole_row = name == relation.name
-                && self.tokens.get(index + 1).is_none_or(|next| &self.text[next.range.clone()] != ".");
+                && self
+                    .tokens
+                    .get(index + 1)
+                    .is_none_or(|next| &self.text[next.range.clone()] != ".");
             let sealed = relation.columns.iter().any(|c| c.sealed.is_some() && c.name == name);
             let function = self.catalog.functions.iter().any(|function| function.name == name);
             if whole_row || sealed || function {
@@ -270,7 +273,8 @@ impl Reader<'_, '_> {
             // `USING DELIMITERS`, the oldest form, is read with the options.
             return Ok(());
         }
-        let what = if into { "COPY FROM a file of the server" } else { "COPY TO a file of the server" };
+        let what =
+            if into { "COPY FROM a file of the server" } else { "COPY TO a file of the server" };
         Err(self.analysis.unsupported_write(what))
     }
 
@@ -418,11 +422,8 @@ impl Reader<'_, '_> {
                 } else {
                     return Err(self.unread());
                 };
-                *list = if self.take("*") {
-                    ColumnList::All
-                } else {
-                    ColumnList::Names(self.names()?)
-                };
+                *list =
+                    if self.take("*") { ColumnList::All } else { ColumnList::Names(self.names()?) };
             } else {
                 return Err(self.unread());
             }

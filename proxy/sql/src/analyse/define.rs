@@ -9,9 +9,7 @@ use super::kind::Kind;
 use crate::catalog::Settings;
 use crate::lex::{TokenKind, identifier, lex, string_value};
 use crate::parse::parse;
-use crate::plan::{
-    Defined, Edit, Name, ParamMap, ParamSeal, Planned, Referred, Replacement, Verb,
-};
+use crate::plan::{Defined, Edit, Name, ParamMap, ParamSeal, Planned, Referred, Replacement, Verb};
 use crate::refusal::{Reason, Refusal};
 
 impl Analysis<'_> {
@@ -23,7 +21,7 @@ impl Analysis<'_> {
         };
         let prepares = matches!(name, Name::Statement(_));
         let body = if prepares {
-            let types = self.parameter_types()?;
+            let types = self.parameter_types();
             let body = after_types(&words);
             self.types = Cow::Owned(types);
             words.is(body, "as").then_some(body + 1)
@@ -41,10 +39,8 @@ impl Analysis<'_> {
             planned.defines = Some(Defined { name, verb, params, output });
             return Ok(());
         }
-        let runs = matches!(
-            verb,
-            Verb::Select | Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge
-        );
+        let runs =
+            matches!(verb, Verb::Select | Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge);
         if !runs || (!prepares && verb != Verb::Select) {
             return Err(self.unparsed("a statement that cannot be given a name"));
         }
@@ -71,14 +67,14 @@ impl Analysis<'_> {
     }
 
     /// The types in `PREPARE name (type, ...)`. The server drops lengths.
-    fn parameter_types(&self) -> Result<Vec<u32>, Refusal> {
+    fn parameter_types(&self) -> Vec<u32> {
         let words = Words { text: self.text, tokens: self.tokens };
         let end = after_types(&words);
         if end == 2 {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let types = arguments(&words, 3..end - 1);
-        Ok(types.into_iter().map(|tokens| self.type_oid(tokens)).collect())
+        types.into_iter().map(|tokens| self.type_oid(tokens)).collect()
     }
 
     /// The oid of a character type; of any other type, one that is none of those.
@@ -100,7 +96,8 @@ impl Analysis<'_> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (element, of_array) = match names.as_slice() {
             ["text"] => (25, 1009),
-            ["varchar"] | ["character" | "char" | "nchar", "varying"]
+            ["varchar"]
+            | ["character" | "char" | "nchar", "varying"]
             | ["national", "character" | "char", "varying"] => (1043, 1015),
             ["bpchar" | "character" | "char" | "nchar"] | ["national", "character" | "char"] => {
                 (1042, 1014)

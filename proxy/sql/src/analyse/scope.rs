@@ -202,7 +202,8 @@ impl<'c> Analysis<'c> {
             Some(schema) => catalog.relation(schema, table),
         };
         let Some(relation) = found else {
-            let name = schema.map_or_else(|| table.to_owned(), |schema| format!("{schema}.{table}"));
+            let name =
+                schema.map_or_else(|| table.to_owned(), |schema| format!("{schema}.{table}"));
             return Err(Reason::UndefinedTable(name).at(at));
         };
         self.touch(relation, false)?;
