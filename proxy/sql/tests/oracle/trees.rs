@@ -149,7 +149,9 @@ fn changes(script: &Script, moved: &[[usize; 4]], ours: &str) -> Result<Vec<Chan
                 Some(Replacement::Text(text)) => {
                     let number = text.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
                     let ours = number.ok_or_else(|| format!("what is {text}?"))?;
-                    let param = planned.params.server.get(ours - 1).ok_or("no such parameter")?;
+                    // PREPARE has parameters of its own.
+                    let params = planned.defines.as_ref().map_or(&planned.params, |d| &d.params);
+                    let param = params.server.get(ours - 1).ok_or("no such parameter")?;
                     What::Param { theirs: param.client + 1, ours }
                 }
             };
