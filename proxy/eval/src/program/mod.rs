@@ -1,0 +1,150 @@
+//! Expressions that have been checked and prepared, and are evaluated for one row or for many
+//! values.
+
+mod build;
+mod node;
+
+use crate::{BuildError, EvalError, Expr, Type, Value};
+use node::Node;
+
+/// A checked expression.
+#[derive(Debug)]
+pub struct Program {
+    root: Node,
+    result: Option<Type>,
+    /// A constant part of it fails, which the server finds before it looks at any row.
+    failure: Option<EvalError>,
+}
+
+/// What a predicate says of many values, by their indices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Partition {
+    /// It is true.
+    pub matched: Vec<usize>,
+    /// It is NULL.
+    pub unknown: Vec<usize>,
+    /// It has no value: an error for a statement that reaches a row with this value, and for no
+    /// other.
+    pub failed: Vec<(usize, EvalError)>,
+}
+
+impl Program {
+    /// Checks types and prepares what does not depend on the row. `columns` are the types of the
+    /// row's columns.
+    pub fn new(expr: &Expr, columns: &[Type]) -> Result<Self, BuildError> {
+        build::program(expr, columns)
+    }
+
+    /// The type; `None` if it is always NULL.
+    pub fn result(&self) -> Option<Type> {
+        self.result
+    }
+
+    /// The value for a row. Strings that are parts of the row are borrowed from it.
+    pub fn value<'v>(&'v self, row: &[Option<&'v str>]) -> Result<Value<'v>, EvalError> {
+        match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None => self.root.value(row),
+        }
+    }
+
+    /// The value of a predicate for a row; `None` is NULL.
+    pub fn test(&self, row: &[Option<&str>]) -> Result<Option<bool>, EvalError> {
+        match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None => self.root.truth(row),
+        }
+    }
+
+    /// Sorts the values of a single column by what a predicate says of them.
+    pub fn partition<'v>(&self, values: impl IntoIterator<Item = Option<&'v str>>) -> Partition {
+        let mut partition = Partition::default();
+        for (index, value) in values.into_iter().enumerate() {
+            match self.test(&[value]) {
+                Ok(Some(true)) => partition.matched.push(index),
+                Ok(Some(false)) => {}
+                Ok(None) => partition.unknown.push(index),
+                Err(error) => partition.failed.push((index, error)),
+            }
+        }
+        partition
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Collation, Comparison, Function};
+
+    fn column() -> Box<Expr> {
+        Box::new(Expr::Column(0))
+    }
+
+    fn substr(length: i32) -> Expr {
+        Expr::Call {
+            function: Function::Substr,
+            args: vec![Expr::Column(0), Expr::Integer(1), Expr::Integer(length)],
+            collation: Collation::c(),
+        }
+    }
+
+    fn less(left: Box<Expr>, right: &str) -> Expr {
+        Expr::Compare {
+            comparison: Comparison::Less,
+            left,
+            right: Box::new(Expr::Text(right.to_owned())),
+            collation: Collation::c(),
+        }
+    }
+
+    #[test]
+    fn a_predicate_sorts_values() {
+        let like = |pattern: &str| Expr::Like {
+            negated: false,
+            ignores_case: false,
+            value: column(),
+            pattern: Box::new(Expr::Text(pattern.to_owned())),
+            escape: None,
+            collation: Collation::c(),
+        };
+        let program = Program::new(&like("a\\"), &[Type::Text]).unwrap();
+        let partition = program.partition([Some("b"), None, Some("ab"), Some("a")]);
+        assert_eq!(partition.matched, []);
+        assert_eq!(partition.unknown, [1]);
+        assert_eq!(partition.failed, [(2, EvalError::UnfinishedPattern)]);
+        let program = Program::new(&like("%b%"), &[Type::Text]).unwrap();
+        assert_eq!(program.partition([Some("b"), None, Some("ab")]).matched, [0, 2]);
+    }
+
+    #[test]
+    fn values_are_borrowed_where_they_can_be() {
+        let program = Program::new(&substr(2), &[Type::Text]).unwrap();
+        let row = [Some("Straße")];
+        let Value::Text(std::borrow::Cow::Borrowed(part)) = program.value(&row).unwrap() else {
+            panic!("a copy was made");
+        };
+        assert_eq!(part, "St");
+    }
+
+    #[test]
+    fn what_is_false_hides_what_is_wrong_behind_it() {
+        let failing = less(Box::new(substr(-1)), "x");
+        let both = Expr::And(vec![less(column(), "b"), failing.clone()]);
+        let program = Program::new(&both, &[Type::Text]).unwrap();
+        assert_eq!(program.test(&[Some("c")]), Ok(Some(false)));
+        assert_eq!(program.test(&[Some("a")]), Err(EvalError::NegativeLength));
+        assert_eq!(program.test(&[None]), Ok(None));
+    }
+
+    #[test]
+    fn types_are_checked() {
+        let program = |expr: &Expr| Program::new(expr, &[Type::Text]).map(|_| ());
+        let mixed = Expr::Coalesce(vec![Expr::Column(0), Expr::Integer(1)]);
+        assert_eq!(program(&mixed), Err(BuildError::Mixed(Type::Text, Type::Integer)));
+        assert_eq!(program(&Expr::Column(1)), Err(BuildError::Column(1)));
+        assert_eq!(program(&Expr::Coalesce(Vec::new())), Err(BuildError::Empty));
+        let not = Expr::Not(column());
+        let expected = BuildError::Operand { found: Type::Text, expected: Type::Boolean };
+        assert_eq!(program(&not), Err(expected));
+    }
+}
