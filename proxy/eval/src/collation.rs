@@ -149,12 +149,12 @@ impl Collation {
 
     /// `upper()`
     pub fn upper<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, EvalError> {
-        self.map(value, |c| c.is_ascii_lowercase(), str::to_ascii_uppercase, Locale::upper)
+        self.map(value, u8::is_ascii_lowercase, str::to_ascii_uppercase, Locale::upper)
     }
 
     /// `lower()`
     pub fn lower<'v>(&self, value: &'v str) -> Result<Cow<'v, str>, EvalError> {
-        self.map(value, |c| c.is_ascii_uppercase(), str::to_ascii_lowercase, Locale::lower)
+        self.map(value, u8::is_ascii_uppercase, str::to_ascii_lowercase, Locale::lower)
     }
 
     fn map<'v>(

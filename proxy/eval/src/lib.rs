@@ -36,6 +36,6 @@ mod value;
 
 pub use collation::{Collation, Definition, Provider};
 pub use error::{BuildError, EvalError};
-pub use expr::{Comparison, Expr, Function, Type};
+pub use expr::{Cast, Comparison, Expr, Function, Type};
 pub use program::{Partition, Program};
 pub use value::Value;

@@ -7,11 +7,7 @@ use std::ptr;
 
 use libc::locale_t;
 
-/// `wint_t`, as which a `wchar_t` is passed.
-#[cfg(target_vendor = "apple")]
-type WideInt = c_int;
-/// `wint_t`, as which a `wchar_t` is passed.
-#[cfg(not(target_vendor = "apple"))]
+/// `wint_t`, as which a `wchar_t` is passed: `int` on Apple's systems, which is passed alike.
 type WideInt = std::ffi::c_uint;
 
 // POSIX.1-2008; the libc crate does not have them on every platform.
@@ -93,13 +89,12 @@ impl Drop for Locale {
 
 /// In a locale with UTF-8 a `wchar_t` is a code point.
 fn wide(character: char) -> WideInt {
-    // A code point has 21 bits.
-    u32::from(character) as WideInt
+    u32::from(character)
 }
 
 /// What a mapping made of a character; itself, should that ever be no character.
 fn mapped(character: char, wide: WideInt) -> char {
-    u32::try_from(wide).ok().and_then(char::from_u32).unwrap_or(character)
+    char::from_u32(wide).unwrap_or(character)
 }
 
 /// The version of the C library, which PostgreSQL records as that of its collations.

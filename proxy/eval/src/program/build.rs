@@ -9,7 +9,7 @@
 use super::Program;
 use super::node::{List, Node, Order, PatternNode, equal};
 use crate::expr::Cast;
-use crate::like::{Pattern, with_escape};
+use crate::like::Pattern;
 use crate::{BuildError, Collation, EvalError, Expr, Function, Type, Value};
 
 pub(super) fn program(expr: &Expr, columns: &[Type]) -> Result<Program, BuildError> {
@@ -111,9 +111,14 @@ impl Builder<'_> {
             }
             Expr::Coalesce(operands) => self.coalesce(operands)?,
             Expr::NullIf(left, right) => {
-                let (operands, of, constant) = self.pair(left, right)?;
+                let (operands, of, fixed) = self.pair(left, right)?;
                 let bpchar = of == Some(Type::Bpchar);
-                Built { node: Node::NullIf { operands, bpchar }, of, constant }
+                if operands.iter().any(is_null) {
+                    let [left, _] = *operands;
+                    let constant = matches!(left, Node::Constant(_));
+                    return Ok(Built { node: left, of, constant });
+                }
+                Built { node: Node::NullIf { operands, bpchar }, of, constant: fixed }
             }
             Expr::Cast(operand, cast) => self.cast(operand, *cast)?,
         })
@@ -178,7 +183,7 @@ impl Builder<'_> {
         for (index, arg) in args.iter().enumerate() {
             let mut built = self.build(arg)?;
             if !function.takes_blanks() {
-                built = unpadded(built);
+                built = self.folded(unpadded(built));
             }
             if let Some(expected) = types.get(index).filter(|_| built.of != Some(Type::Bpchar)) {
                 expect(&built, *expected)?;
@@ -205,47 +210,37 @@ impl Builder<'_> {
         if value.of != Some(Type::Bpchar) {
             expect(&value, Type::Text)?;
         }
-        let pattern = self.build(pattern)?;
-        expect(&pattern, Type::Text)?;
-        let escape = escape.map(|escape| self.build(escape)).transpose()?;
-        if let Some(escape) = &escape {
-            expect(escape, Type::Text)?;
-        }
-        let mut fixed = value.constant && pattern.constant;
-        fixed &= escape.as_ref().is_none_or(|escape| escape.constant);
-        let nodes = [&value, &pattern].into_iter().chain(&escape);
-        if nodes.map(|built| &built.node).any(is_null) {
+        let pattern = self.pattern(pattern, escape)?;
+        if is_null(&value.node) || is_null(&pattern.node) {
             return Ok(constant(Value::Null, Some(Type::Boolean)));
         }
-        let pattern = self.pattern(pattern, escape, fold.as_ref());
+        let fixed = value.constant && pattern.constant;
+        let pattern = match (&pattern.node, &fold) {
+            (Node::Constant(Value::Text(text)), None) => PatternNode::Prepared(Pattern::new(text)),
+            (Node::Constant(Value::Text(text)), Some(collation)) => match collation.lower(text) {
+                Ok(lower) => PatternNode::Prepared(Pattern::new(&lower)),
+                // It is told for every value.
+                Err(_) => PatternNode::Computed(pattern.node),
+            },
+            _ => PatternNode::Computed(pattern.node),
+        };
         let (value, pattern) = (Box::new(value.node), Box::new(pattern));
         Ok(boolean(Node::Like { negated, value, pattern, fold }, fixed))
     }
 
-    fn pattern(
-        &mut self,
-        pattern: Built,
-        escape: Option<Built>,
-        fold: Option<&Collation>,
-    ) -> PatternNode {
-        let text = match (&pattern.node, escape.as_ref().map(|escape| &escape.node)) {
-            (Node::Constant(Value::Text(pattern)), None) => Ok(pattern.clone()),
-            (Node::Constant(Value::Text(pattern)), Some(Node::Constant(Value::Text(escape)))) => {
-                with_escape(pattern, escape)
-            }
-            _ => {
-                let escape = escape.map(|escape| escape.node);
-                return PatternNode::Computed { pattern: pattern.node, escape };
-            }
-        };
-        let lowered = text.and_then(|text| match fold {
-            Some(collation) => Ok(Pattern::new(&collation.lower(&text)?)),
-            None => Ok(Pattern::new(&text)),
-        });
-        PatternNode::Prepared(lowered.unwrap_or_else(|error| {
-            self.failure.get_or_insert(error);
-            Pattern::new("")
-        }))
+    /// The pattern with the backslash as its escape character.
+    fn pattern(&mut self, pattern: &Expr, escape: Option<&Expr>) -> Result<Built> {
+        let pattern = self.build(pattern)?;
+        expect(&pattern, Type::Text)?;
+        let Some(escape) = escape else { return Ok(pattern) };
+        let escape = self.build(escape)?;
+        expect(&escape, Type::Text)?;
+        if is_null(&pattern.node) || is_null(&escape.node) {
+            return Ok(constant(Value::Null, Some(Type::Text)));
+        }
+        let fixed = pattern.constant && escape.constant;
+        let node = Node::Escaped(Box::new([pattern.node, escape.node]));
+        Ok(self.folded(Built { node, of: Some(Type::Text), constant: fixed }))
     }
 
     fn list(&mut self, negated: bool, operand: &Expr, list: &[Expr]) -> Result<Built> {

@@ -76,10 +76,6 @@ mod tests {
     use super::*;
     use crate::{Collation, Comparison, Function};
 
-    fn column() -> Box<Expr> {
-        Box::new(Expr::Column(0))
-    }
-
     fn substr(length: i32) -> Expr {
         Expr::Call {
             function: Function::Substr,
@@ -88,10 +84,10 @@ mod tests {
         }
     }
 
-    fn less(left: Box<Expr>, right: &str) -> Expr {
+    fn less(left: Expr, right: &str) -> Expr {
         Expr::Compare {
             comparison: Comparison::Less,
-            left,
+            left: Box::new(left),
             right: Box::new(Expr::Text(right.to_owned())),
             collation: Collation::c(),
         }
@@ -102,7 +98,7 @@ mod tests {
         let like = |pattern: &str| Expr::Like {
             negated: false,
             ignores_case: false,
-            value: column(),
+            value: Box::new(Expr::Column(0)),
             pattern: Box::new(Expr::Text(pattern.to_owned())),
             escape: None,
             collation: Collation::c(),
@@ -128,8 +124,8 @@ mod tests {
 
     #[test]
     fn what_is_false_hides_what_is_wrong_behind_it() {
-        let failing = less(Box::new(substr(-1)), "x");
-        let both = Expr::And(vec![less(column(), "b"), failing.clone()]);
+        let failing = less(substr(-1), "x");
+        let both = Expr::And(vec![less(Expr::Column(0), "b"), failing.clone()]);
         let program = Program::new(&both, &[Type::Text]).unwrap();
         assert_eq!(program.test(&[Some("c")]), Ok(Some(false)));
         assert_eq!(program.test(&[Some("a")]), Err(EvalError::NegativeLength));
@@ -143,7 +139,7 @@ mod tests {
         assert_eq!(program(&mixed), Err(BuildError::Mixed(Type::Text, Type::Integer)));
         assert_eq!(program(&Expr::Column(1)), Err(BuildError::Column(1)));
         assert_eq!(program(&Expr::Coalesce(Vec::new())), Err(BuildError::Empty));
-        let not = Expr::Not(column());
+        let not = Expr::Not(Box::new(Expr::Column(0)));
         let expected = BuildError::Operand { found: Type::Text, expected: Type::Boolean };
         assert_eq!(program(&not), Err(expected));
     }

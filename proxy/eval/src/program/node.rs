@@ -17,6 +17,8 @@ pub(super) enum Node {
     Constant(Value<'static>),
     /// `character` to `text`
     Unpadded(Box<Node>),
+    /// A pattern and its escape character: the pattern with a backslash in its place.
+    Escaped(Box<[Node; 2]>),
     Call {
         function: Function,
         args: Box<[Node]>,
@@ -79,10 +81,7 @@ pub(super) enum Order {
 pub(super) enum PatternNode {
     /// It does not depend on the row.
     Prepared(Pattern),
-    Computed {
-        pattern: Node,
-        escape: Option<Node>,
-    },
+    Computed(Node),
 }
 
 /// The list of an IN.
@@ -111,6 +110,12 @@ impl Node {
                     Value::from(value)
                 }
                 other => other,
+            },
+            Self::Escaped(operands) => match (operands[0].value(row)?, operands[1].value(row)?) {
+                (Value::Text(pattern), Value::Text(escape)) => {
+                    made(pattern, |pattern| like::with_escape(pattern, &escape))?
+                }
+                _ => Value::Null,
             },
             Self::Call { function: Function::Concat, args, .. } => {
                 let mut joined = String::new();
@@ -191,6 +196,7 @@ impl Node {
             Self::Column(_)
             | Self::Constant(_)
             | Self::Unpadded(_)
+            | Self::Escaped(_)
             | Self::Call { .. }
             | Self::Case { .. }
             | Self::Coalesce(_)
@@ -233,19 +239,14 @@ impl PatternNode {
                     None => pattern.matches(value)?,
                 }))
             }
-            Self::Computed { pattern, escape } => {
+            Self::Computed(pattern) => {
                 let pattern = pattern.value(row)?;
-                let escape = escape.as_ref().map(|escape| escape.value(row)).transpose()?;
-                let Value::Text(pattern) = &pattern else { return Ok(None) };
-                let pattern = match &escape {
-                    None => Cow::Borrowed(&**pattern),
-                    Some(Value::Text(escape)) => like::with_escape(pattern, escape)?,
-                    Some(_) => return Ok(None),
+                let (Value::Text(value), Value::Text(pattern)) = (&value, &pattern) else {
+                    return Ok(None);
                 };
-                let Value::Text(value) = &value else { return Ok(None) };
                 Ok(Some(match fold {
-                    Some(collation) => like::ilike(value, &pattern, collation)?,
-                    None => like::like(value, &pattern)?,
+                    Some(collation) => like::ilike(value, pattern, collation)?,
+                    None => like::like(value, pattern)?,
                 }))
             }
         }
@@ -347,12 +348,12 @@ fn cast_value(value: Value<'_>, cast: Cast) -> Value<'_> {
         (Value::Text(Cow::Owned(value)), Cast::Bpchar(Some(n))) => {
             Value::from(character::cast_bpchar(&value, n).into_owned())
         }
-        (value, Cast::Text | Cast::Varchar(None) | Cast::Bpchar(_) | Cast::Varchar(_)) => value,
+        (value, Cast::Text | Cast::Varchar(_) | Cast::Bpchar(_)) => value,
     }
 }
 
 /// A part of a value, borrowed where the value is.
-fn part<'v>(value: Cow<'v, str>, take: impl FnOnce(&str) -> &str) -> Value<'v> {
+fn part(value: Cow<'_, str>, take: impl FnOnce(&str) -> &str) -> Value<'_> {
     match value {
         Cow::Borrowed(value) => Value::from(take(value)),
         Cow::Owned(value) => Value::from(take(&value).to_owned()),

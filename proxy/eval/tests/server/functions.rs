@@ -105,7 +105,11 @@ fn functions_have_the_servers_results() {
                 &format!("ALTER TABLE a ALTER s TYPE text COLLATE \"{}\"", tested.name),
             );
             for (sql, ours) in FUNCTIONS {
-                if !tested.has_case && ["upper(s)", "lower(s)", "initcap(s)"].contains(sql) {
+                let cased = ["upper(s)", "lower(s)", "initcap(s)"].contains(sql);
+                let ordered = sql.contains(" < ");
+                // The others are the same under all.
+                let is_first = ["t C", "t C.UTF-8"].contains(&&*tested.name);
+                if !(is_first || ordered || cased) || (cased && !tested.has_case) {
                     continue;
                 }
                 server.query(
@@ -113,10 +117,9 @@ fn functions_have_the_servers_results() {
                     &format!(
                         "CREATE OR REPLACE FUNCTION try(r a) RETURNS text LANGUAGE plpgsql AS $$
                             DECLARE result text; BEGIN
-                            SELECT '=' || ({}) INTO result FROM a WHERE id = r.id; RETURN result;
+                            SELECT '=' || ({sql}) INTO result FROM a WHERE id = r.id; RETURN result;
                             EXCEPTION WHEN others THEN RETURN 'error ' || SQLSTATE; END $$;
-                         CREATE UNIQUE INDEX IF NOT EXISTS a_id ON a (id)",
-                        sql
+                         CREATE UNIQUE INDEX IF NOT EXISTS a_id ON a (id)"
                     ),
                 );
                 let answers = server.query(database, "SELECT try(a) FROM a ORDER BY id");
