@@ -74,33 +74,43 @@ async fn read_database(
     )
     .await?;
     client.batch_execute("COMMIT").await.map_err(failed)?;
-    let check_key =
-        |keyring: &str, id: &str, check: &str| check_key(&wiring.keyrings, keyring, id, check);
-    let catalog = load.finish(&wiring.declaration, &settings, &check_key).map_err(unreadable)?;
+    let catalog = load
+        .finish(&wiring.declaration, &settings, &Keyrings(&wiring.keyrings))
+        .map_err(unreadable)?;
     let fact = |index: usize| facts.get(index).cloned().flatten().unwrap_or_default();
     let session =
         SessionFacts { user: fact(0), role: fact(1), database: fact(2), ..SessionFacts::default() };
     Ok((catalog, settings, session))
 }
 
-/// Whether the key that a column is sealed with is at hand, and right.
-fn check_key(
-    keyrings: &HashMap<String, Arc<Keyring>>,
-    keyring: &str,
-    id: &str,
-    check: &str,
-) -> Result<(), String> {
-    let keys = keyrings
-        .get(keyring)
-        .ok_or_else(|| format!("the keyring \"{keyring}\" is not configured"))?;
-    let id = id.parse().map_err(|error: pgveil_seal::KeyIdError| error.to_string())?;
-    let key = keys.get(&id).ok_or_else(|| format!("the keyring \"{keyring}\" has no key {id}"))?;
-    if key.check_value() == check {
-        return Ok(());
+/// The configured keyrings, asked for a column's key.
+struct Keyrings<'k>(&'k HashMap<String, Arc<Keyring>>);
+
+impl pgveil_sql::catalog::Keys for Keyrings<'_> {
+    fn check(&self, keyring: &str, id: &str, check: &str) -> Result<(), String> {
+        let keys = self
+            .0
+            .get(keyring)
+            .ok_or_else(|| format!("the keyring \"{keyring}\" is not configured"))?;
+        let id = id.parse().map_err(|error: pgveil_seal::KeyIdError| error.to_string())?;
+        let key =
+            keys.get(&id).ok_or_else(|| format!("the keyring \"{keyring}\" has no key {id}"))?;
+        if key.check_value() == check {
+            return Ok(());
+        }
+        Err(format!(
+            "key {id} of the keyring \"{keyring}\" is not the one that the column is sealed with"
+        ))
     }
-    Err(format!(
-        "key {id} of the keyring \"{keyring}\" is not the one that the column is sealed with"
-    ))
+
+    fn choose(&self, keyring: &str, id: Option<&str>) -> Option<(String, String)> {
+        let keyring = self.0.get(keyring)?;
+        let key = match id {
+            None => keyring.primary(),
+            Some(id) => keyring.get(&id.parse().ok()?)?,
+        };
+        Some((key.id().to_string(), key.check_value()))
+    }
 }
 
 type Cells = Vec<Option<String>>;
@@ -266,7 +276,7 @@ fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Cat
         let Some(seal) = &param.seal else { continue };
         let column = catalog.column(seal.slot.column);
         let why = match seal.slot.purpose {
-            Purpose::Assign => "stored",
+            Purpose::Assign(_) => "stored",
             Purpose::Compare(_) => "compared",
         };
         let each = if seal.array { "each element of " } else { "" };

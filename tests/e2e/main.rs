@@ -9,6 +9,7 @@ mod bad_policy;
 #[path = "../clients/main.rs"]
 mod clients;
 mod copying;
+mod ddl;
 mod harness;
 mod passing;
 mod profile;

@@ -39,7 +39,7 @@ pub(crate) fn insert(user: &str) -> String {
     )
 }
 
-fn schema(mode: Mode) -> String {
+pub(crate) fn schema(mode: Mode) -> String {
     let unique = if mode == Mode::Randomized { "" } else { UNIQUE };
     format!("{SCHEMA}\n{unique}")
 }

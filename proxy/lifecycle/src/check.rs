@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pgveil_seal::{Keyring, LogicalType, Mode};
+use pgveil_sql::physical::own::OWN_FUNCTIONS;
 use pgveil_sql::physical::{compare, guard_name, profile, quote_ident, quote_name, schema};
 use pgveil_sql::protection::{ColumnProtection, Declaration, ProfileOwner, TableProtection};
 use tokio_postgres::{Client, GenericClient};
@@ -13,7 +14,7 @@ use crate::error::LifecycleError;
 use crate::facts::{Column, Facts, Relation};
 use crate::finding::{Finding, Severity};
 use crate::plan::{READING, wanted_triggers};
-use crate::sealed::{log_finding, sealed_findings};
+use crate::sealed::{absent, log_finding, sealed_findings};
 
 /// What [`check`] found. Prints itself as a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,17 +75,14 @@ async fn findings(
     for (table, found) in declaration.tables.iter().zip(&facts.tables) {
         let object = format!("{}.{}", table.schema, table.table);
         let Some(base) = &found.base else {
-            findings.push(Finding::error(
-                object,
-                "is declared and does not exist",
-                "make it, or correct the policy",
-            ));
+            findings.push(absent(object));
             continue;
         };
         for column in &table.columns {
             column_findings(client, &facts, keyrings, table, base, column, &mut findings).await?;
         }
-        if table.profile.is_some() {
+        let sources = table.profile.iter().flat_map(|profile| &profile.copies);
+        if table.profile.is_some() && sources.clone().all(|(s, _)| base.column(s).is_some()) {
             profile_findings(client, &facts, table, base, found.profile.as_ref(), &mut findings)
                 .await?;
         }
@@ -111,6 +109,13 @@ fn schema_findings(facts: &Facts) -> Vec<Finding> {
             "migrate apply",
         ));
         return findings;
+    }
+    if !OWN_FUNCTIONS.iter().all(|wanted| facts.has_own(wanted)) {
+        findings.push(Finding::warning(
+            "schema pgveil",
+            "lacks functions of this version: changes of protected tables through pgveil are refused",
+            "migrate apply",
+        ));
     }
     let Some(refuse) = &facts.schema.refuse else {
         findings.push(Finding::error(
@@ -152,11 +157,7 @@ async fn column_findings(
 ) -> Result<(), LifecycleError> {
     let object = format!("{}.{}.{}", table.schema, table.table, column.column);
     let Some(found) = base.column(&column.column) else {
-        findings.push(Finding::error(
-            object,
-            "is declared and does not exist",
-            "make it, or correct the policy",
-        ));
+        findings.push(absent(object));
         return Ok(());
     };
     let Some(record) = facts.record(base.oid, &column.column).filter(|r| r.sealed) else {

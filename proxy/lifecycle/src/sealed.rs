@@ -11,6 +11,15 @@ use pgveil_sql::protection::{ColumnProtection, TableProtection};
 use crate::facts::{Column, Facts, Record};
 use crate::finding::Finding;
 
+/// A declared table or column that is not there.
+pub(crate) fn absent(object: String) -> Finding {
+    Finding::warning(
+        object,
+        "is declared and does not exist yet: it is sealed when it is created through pgveil",
+        "create it through pgveil, or correct the policy",
+    )
+}
+
 /// What `pgveil.refuse` cannot keep out of the log, if anything.
 pub(crate) fn log_finding(facts: &Facts) -> Option<Finding> {
     let silent = match &facts.schema.refuse {

@@ -137,7 +137,11 @@ impl Session {
             self.stale.catalog = true;
             return Err(RowError::Shape.refusal(&loaded));
         }
-        let slot = |column: ColumnId| Slot { column, purpose: Purpose::Assign, casts: Vec::new() };
+        let slot = |column: ColumnId| Slot {
+            column,
+            purpose: Purpose::Assign(loaded.catalog.column(column).logical),
+            casts: Vec::new(),
+        };
         let slots: Box<[_]> = plan.columns.iter().map(|c| c.sealed.map(slot)).collect();
         let (direction, touched) = if plan.into {
             (Direction::In, slots.iter().map(Option::is_some).collect())

@@ -115,6 +115,9 @@ pub(crate) struct View<'a> {
     pub(crate) tokens: bool,
     /// The text sent upstream, and the client's; `None`: positions are the client's own.
     pub(crate) texts: Option<(&'a Rendered, &'a str)>,
+    /// The statement runs inside a block of ours: what is an internal query for the server is the
+    /// client's statement, and the context is ours.
+    pub(crate) wrapped: bool,
 }
 
 /// Appends an ErrorResponse or NoticeResponse of the server's with its tokens opened or hidden
@@ -122,8 +125,12 @@ pub(crate) struct View<'a> {
 pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view: View<'_>) {
     let mut message = ErrorBuilder::begin(out, tag);
     let mut buffer = Vec::new();
+    if let Some(position) = view.wrapped.then(|| inner_position(&fields, view)).flatten() {
+        message.field(out, b'P', position.to_string().as_bytes());
+    }
     for (kind, text) in fields {
         match kind {
+            b'P' | b'p' | b'q' | b'W' if view.wrapped => {}
             b'P' => {
                 let position = str::from_utf8(text).ok().and_then(|p| p.parse().ok());
                 match (position, view.texts) {
@@ -143,6 +150,15 @@ pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view:
         }
     }
     message.finish(out);
+}
+
+/// The position in the client's text of an error in a statement that a block of ours executes.
+fn inner_position(fields: &ErrorFields<'_>, view: View<'_>) -> Option<usize> {
+    let (rendered, client) = view.texts?;
+    let query = str::from_utf8(fields.get(b'q')?).ok()?;
+    let position: usize = str::from_utf8(fields.get(b'p')?).ok()?.parse().ok()?;
+    let before = rendered.text.get(..rendered.text.find(query)?)?;
+    Some(map_position(before.chars().count() + position, rendered, client))
 }
 
 /// How every token begins: the version byte, and a timestamp whose upper bytes are zero.
@@ -266,7 +282,7 @@ mod tests {
         };
         let catalog = Catalog { columns: vec![column], ..Catalog::default() };
         let keys = HashMap::from([("main".to_owned(), crate::sealing::Keys::new(keyring))]);
-        Sealing::new(&catalog, &keys)
+        Sealing::new(&catalog, &crate::sealing::Keyrings(keys))
     }
 
     #[test]
@@ -281,7 +297,7 @@ mod tests {
         let text = format!("Key (email)=({token}) already exists. ({}...)", &token[..40]);
         let shown = |open, tokens| {
             let mut out = Vec::new();
-            let view = View { sealing: &sealing, open, tokens, texts: None };
+            let view = View { sealing: &sealing, open, tokens, texts: None, wrapped: false };
             replace_tokens(&mut out, text.as_bytes(), view);
             String::from_utf8(out).unwrap()
         };

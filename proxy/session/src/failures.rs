@@ -117,8 +117,9 @@ impl Session {
         let tokens = !self.reveal;
         let last = self.last_access.clone();
         let loaded = Arc::clone(&self.loaded);
+        let wrapped = self.answers_wrapped();
         let out = self.link.client.output.tail();
-        let mut view = View { sealing: &loaded.sealing, open: false, tokens, texts: None };
+        let mut view = View { sealing: &loaded.sealing, open: false, tokens, texts: None, wrapped };
         let Some(entry) = self.queue.front() else {
             return errors::rewrite(out, kind, fields, view);
         };
@@ -147,6 +148,19 @@ impl Session {
             _ => view.open = last.is_some_and(|access| access.opens_errors),
         }
         errors::rewrite(out, kind, fields, view);
+    }
+}
+
+impl Session {
+    /// The statement that is answered runs inside a block of ours.
+    pub(crate) fn answers_wrapped(&mut self) -> bool {
+        match self.queue.front().map(|entry| &entry.expected) {
+            Some(Expected::Query(Some(run))) => run.planned().is_some_and(|p| p.wrapped.is_some()),
+            Some(Expected::Execute { portal: Some(portal), .. }) => {
+                portal.prepared.planned().is_some_and(|p| p.wrapped.is_some())
+            }
+            _ => false,
+        }
     }
 }
 

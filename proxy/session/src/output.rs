@@ -332,7 +332,7 @@ mod tests {
         };
         let catalog = Catalog { columns: vec![column], ..Catalog::default() };
         let keys = HashMap::from([("main".to_owned(), Keys::new(keyring))]);
-        let sealing = Sealing::new(&catalog, &keys);
+        let sealing = Sealing::new(&catalog, &crate::sealing::Keyrings(keys));
         (Loaded::new(catalog, sealing), sealer)
     }
 
@@ -435,7 +435,11 @@ mod tests {
     #[test]
     fn parameters_are_described_as_the_client_knows_them() {
         let seal = ParamSeal {
-            slot: Slot { column: COLUMN, purpose: Purpose::Assign, casts: Vec::new() },
+            slot: Slot {
+                column: COLUMN,
+                purpose: Purpose::Assign(LogicalType::Text),
+                casts: Vec::new(),
+            },
             array: false,
             described: 1043,
         };

@@ -1,6 +1,5 @@
 //! What all sessions share, and the loop that accepts them.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use crate::catalog_cache::Catalogs;
 use crate::errors::{self, Severity};
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::sealing::Keys;
+use crate::sealing::{Keyrings, Keys};
 use crate::startup;
 use crate::stream::Stream;
 
@@ -66,7 +65,7 @@ pub enum ProxyError {
 pub struct Proxy {
     pub(crate) options: Options,
     pub(crate) policies: Arc<Policies>,
-    pub(crate) keys: HashMap<String, Keys>,
+    pub(crate) keys: Keyrings,
     pub(crate) catalogs: Catalogs,
     admission: Arc<Semaphore>,
 }
@@ -89,6 +88,7 @@ impl Proxy {
             .iter()
             .map(|(name, keyring)| (name.clone(), Keys::new(Arc::clone(keyring))))
             .collect();
+        let keys = Keyrings(keys);
         // A semaphore has room for fewer permits than a usize has numbers.
         let connections = options.max_connections.min(Semaphore::MAX_PERMITS);
         let admission = Arc::new(Semaphore::new(connections));

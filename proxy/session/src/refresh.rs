@@ -274,14 +274,9 @@ impl Session {
     }
 
     fn finish_load(&self, load: CatalogLoad) -> Result<Loaded, Halt> {
-        let check_key = |keyring: &str, key_id: &str, check_value: &str| {
-            let keys = self.proxy.keys.get(keyring);
-            let keys = keys.ok_or_else(|| format!("keyring \"{keyring}\" is not configured"))?;
-            keys.check(key_id, check_value).map_err(|why| format!("keyring \"{keyring}\": {why}"))
-        };
         let declaration = self.proxy.policies.declaration();
         let catalog: Catalog =
-            load.finish(declaration, &self.settings, &check_key).map_err(Unreadable::from)?;
+            load.finish(declaration, &self.settings, &self.proxy.keys).map_err(Unreadable::from)?;
         let sealing = Sealing::new(&catalog, &self.proxy.keys);
         Ok(Loaded::new(catalog, sealing))
     }

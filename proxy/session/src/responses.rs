@@ -148,7 +148,7 @@ impl Session {
         if self.queue.front().is_some_and(|entry| entry.owner == Owner::Own) {
             return;
         }
-        if errors::may_hold_token(frame)
+        if (errors::may_hold_token(frame) || self.answers_wrapped())
             && let Ok(fields) = ErrorFields::decode(&frame[HEADER..])
         {
             self.rewrite(tag::NOTICE_RESPONSE, fields);
@@ -384,6 +384,8 @@ impl Session {
         }
         if matches!(planned.verb, Verb::Pgveil(_)) {
             backend::write_command_complete(self.link.client.output.tail(), b"SHOW");
+        } else if let Some(tag) = planned.wrapped {
+            backend::write_command_complete(self.link.client.output.tail(), tag.as_bytes());
         } else {
             self.send(frame);
         }

@@ -35,6 +35,27 @@ impl Keys {
     }
 }
 
+/// The keyrings that policies name.
+#[derive(Debug, Default)]
+pub(crate) struct Keyrings(pub(crate) HashMap<String, Keys>);
+
+impl pgveil_sql::catalog::Keys for Keyrings {
+    fn check(&self, keyring: &str, id: &str, check: &str) -> Result<(), String> {
+        let keys = self.0.get(keyring);
+        let keys = keys.ok_or_else(|| format!("keyring \"{keyring}\" is not configured"))?;
+        keys.check(id, check).map_err(|why| format!("keyring \"{keyring}\": {why}"))
+    }
+
+    fn choose(&self, keyring: &str, id: Option<&str>) -> Option<(String, String)> {
+        let keyring = &self.0.get(keyring)?.keyring;
+        let key = match id {
+            None => keyring.primary(),
+            Some(id) => keyring.get(&id.parse().ok()?)?,
+        };
+        Some((key.id().to_string(), key.check_value()))
+    }
+}
+
 /// One column's.
 #[derive(Debug)]
 struct ColumnSealing {
@@ -53,13 +74,14 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
-    pub(crate) fn new(catalog: &Catalog, keys: &HashMap<String, Keys>) -> Self {
+    pub(crate) fn new(catalog: &Catalog, keys: &Keyrings) -> Self {
         let mut openers: Vec<Arc<Opener>> = Vec::new();
         let columns = catalog
             .columns
             .iter()
+            .chain(&catalog.pending)
             .map(|column| {
-                let Some(keys) = keys.get(&column.keyring) else {
+                let Some(keys) = keys.0.get(&column.keyring) else {
                     return ColumnSealing { sealer: None, opener: None };
                 };
                 if !openers.iter().any(|opener| Arc::ptr_eq(opener, &keys.opener)) {
@@ -126,11 +148,11 @@ impl Sealing {
             text = Cow::Owned(cast.cast(&text).into_owned());
         }
         let text = match slot.purpose {
-            Purpose::Assign => {
+            Purpose::Assign(logical) => {
                 if opener.is_own_token(text.as_bytes()) {
                     return Err(own_token(column));
                 }
-                column.logical.assign(&text).map_err(|error| value_refusal(&error))?
+                logical.assign(&text).map_err(|error| value_refusal(&error))?
             }
             Purpose::Compare(operand) => operand.compare(&text),
         };

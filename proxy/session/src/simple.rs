@@ -54,6 +54,11 @@ impl ScriptRun {
         Some((analysed.script.statements.get(self.current)?, &self.loaded))
     }
 
+    /// The plan of the statement whose results come.
+    pub(crate) fn planned(&self) -> Option<&Planned> {
+        self.analysed.as_ref()?.script.statements.get(self.current)
+    }
+
     /// The refusal of the statement whose results come.
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         let found = self.refusals.iter().find(|(index, _)| *index == self.current);
@@ -241,7 +246,8 @@ impl Session {
             let out = self.link.server.output.tail();
             frontend::write_query(out, rendered.text.as_bytes());
         }
-        let in_scope = |planned: &Planned| !planned.facts.relations.is_empty();
+        let in_scope =
+            |planned: &Planned| planned.wrapped.is_some() || !planned.facts.relations.is_empty();
         if !runs.is_empty() || statements.iter().any(in_scope) {
             self.last_rewrite = Some(Arc::clone(&rendered));
         }

@@ -10,13 +10,13 @@ use aho_corasick::{AhoCorasick, packed};
 ///
 /// The text is folded piece by piece into a buffer on the stack and searched there by the packed
 /// (SIMD) matcher: an automaton that ignores case by itself takes about four times as long.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct ScopeFilter {
     names: Names,
 }
 
 /// How names are searched.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 enum Names {
     /// Nothing is known yet: everything is a hit.
     #[default]

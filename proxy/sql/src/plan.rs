@@ -60,6 +60,9 @@ pub struct Planned {
     pub defines: Option<Defined>,
     /// The statement moves rows as copy data that need work.
     pub copy: Option<Arc<CopyPlan>>,
+    /// The statement runs inside a `DO` block of ours, with what completes it: the command tag
+    /// that the client sees. Errors and notices inside have a context of ours.
+    pub wrapped: Option<&'static str>,
     /// What the session must do when the statement has succeeded.
     pub effects: Effects,
 }
@@ -221,8 +224,8 @@ pub struct Slot {
 /// What a sealed value is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Stored: over-long values are 22001.
-    Assign,
+    /// Stored in a column of this type: over-long values are 22001.
+    Assign(LogicalType),
     /// Compared as a value of this type: over-long values match nothing; trailing blanks count
     /// unless the type is `character`.
     Compare(LogicalType),

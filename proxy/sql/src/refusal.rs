@@ -73,6 +73,18 @@ pub(crate) enum Reason {
     AfterDdl,
     /// An argument of EXECUTE that has to be sealed, and is not a literal.
     Argument(String),
+    /// The database lacks what completes a statement.
+    NotPrepared(String),
+    /// The key of a column that would be made is not at hand.
+    NoKey { column: String, keyring: String },
+    /// A declared column in a form that cannot be sealed.
+    Unsealable { what: String, column: String },
+    /// A change after which the policy would name something else.
+    Declared { what: String, name: String },
+    /// A foreign key between a sealed and a plain column, or with columns that are not named.
+    ForeignKey { left: String, right: String },
+    /// A profile that a statement cannot make.
+    ProfileLater(String),
     /// A body of code that names a protected relation.
     Body { what: &'static str, relation: String },
     /// The copies in a profile are written by a trigger alone.
@@ -186,6 +198,39 @@ impl Reason {
                     .into(),
                 "Send the statements one by one; a transaction block may surround them.",
             ),
+            Self::NotPrepared(relation) => (
+                "55000",
+                format!("the database is not prepared for changes of the protected table {relation}"),
+                Some(
+                    "Run pgveil migrate apply with the same policies: it makes the functions that \
+                     complete the statement."
+                        .into(),
+                ),
+            ),
+            Self::NoKey { column, keyring } => (
+                "55000",
+                format!("the key that seals the column {column} is not at hand"),
+                Some(format!("Give pgveil the keyring \"{keyring}\" that the policy names.")),
+            ),
+            Self::Unsealable { what, column } => unsupported(
+                format!("the protected column {column} cannot be made with {what}"),
+                "A protected column is text, character varying or character, with a constant as \
+                 its default or none.",
+            ),
+            Self::Declared { what, name } => unsupported(
+                format!("{what} is not supported on {name}: a policy names it"),
+                "Change the policy's declaration together with the database, with pgveil migrate.",
+            ),
+            Self::ForeignKey { left, right } => unsupported(
+                format!("a foreign key from {left} to {right} would join tokens with plain values"),
+                "Declare both columns deterministic in one domain, and name the columns that are \
+                 referred to.",
+            ),
+            Self::ProfileLater(table) => unsupported(
+                format!("the profile of {table} cannot be made in the same statement"),
+                "Make the table with its key column, and let the policy put the profile into \
+                 another schema than pgveil.",
+            ),
             Self::Body { what, relation } => unsupported(
                 format!("{what} names the protected relation {relation}"),
                 "Its statements would run in the server, on tokens. Run them through pgveil one by \
@@ -258,6 +303,12 @@ mod documented {
             Reason::Statement { .. } => "Statement",
             Reason::AfterDdl => "AfterDdl",
             Reason::Argument(_) => "Argument",
+            Reason::NotPrepared(_) => "NotPrepared",
+            Reason::NoKey { .. } => "NoKey",
+            Reason::Unsealable { .. } => "Unsealable",
+            Reason::Declared { .. } => "Declared",
+            Reason::ForeignKey { .. } => "ForeignKey",
+            Reason::ProfileLater(_) => "ProfileLater",
             Reason::Body { .. } => "Body",
             Reason::ProfileCopy(_) => "ProfileCopy",
             Reason::UnknownColumns(_) => "UnknownColumns",
@@ -268,11 +319,11 @@ mod documented {
         }
     }
 
-    const ALL: usize = 25;
+    const ALL: usize = 31;
 
     /// What happens, and a statement that shows it. `users` has `email` deterministic and
     /// `first_name` randomized; `note` is plain.
-    const EXAMPLES: [(&str, &str); 25] = [
+    const EXAMPLES: [(&str, &str); 31] = [
         (
             "The parser does not understand the statement",
             "SELECT * FROM users TABLESAMPLE system (1)",
@@ -314,6 +365,30 @@ mod documented {
         (
             "An argument of EXECUTE has to be sealed, and is not a literal",
             "EXECUTE by_email ('ann' || '@example.org')",
+        ),
+        (
+            "A declared column is made in a form that cannot be sealed",
+            "CREATE TABLE members (id int, email text DEFAULT current_user)",
+        ),
+        (
+            "A declared column is made, and its key is not at hand",
+            "CREATE TABLE audit_entry (email text)",
+        ),
+        (
+            "A declared table is made, and the database is not prepared",
+            "CREATE TABLE visitors (id int, email text)",
+        ),
+        (
+            "A profile that cannot be made together with its table",
+            "CREATE TABLE members (email text)",
+        ),
+        (
+            "A change after which the policy would name something else",
+            "ALTER TABLE users RENAME COLUMN email TO mail",
+        ),
+        (
+            "A foreign key between a protected and a plain column",
+            "ALTER TABLE users ADD FOREIGN KEY (note) REFERENCES subscribers (email)",
         ),
         ("A body of code names a protected relation", "DO $$ BEGIN DELETE FROM users; END $$"),
         (

@@ -27,7 +27,7 @@ fn show(catalog: &Catalog, text: &str) -> String {
     }
     let (rendered, _) = render(text, &script, &|_, _| false, &mut |slot, value| {
         let column = catalog.column(slot.column);
-        let stored = if slot.purpose == Purpose::Assign { "!" } else { "" };
+        let stored = if matches!(slot.purpose, Purpose::Assign(_)) { "!" } else { "" };
         let casts: String = slot.casts.iter().map(|cast| format!("::{cast}")).collect();
         Ok(format!("<{}.{}{stored}:{value}{casts}>", column.table, column.column))
     });
@@ -62,7 +62,7 @@ fn extras(catalog: &Catalog, script: &Script) -> String {
                         "${} as {}{}{} ({})",
                         p.client + 1,
                         catalog.column(seal.slot.column).column,
-                        if seal.slot.purpose == Purpose::Assign { "!" } else { "" },
+                        if matches!(seal.slot.purpose, Purpose::Assign(_)) { "!" } else { "" },
                         if seal.array { "[]" } else { "" },
                         seal.described
                     ),

@@ -3,11 +3,25 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 use pgveil_seal::Mode;
-use pgveil_sql::catalog::{Catalog, CatalogLoad, Settings};
+use pgveil_sql::catalog::{Catalog, CatalogLoad, Keys, Settings};
+use pgveil_sql::physical::own::OWN_FUNCTIONS;
 use pgveil_sql::physical::{TRIGGER_CONFIG, expected_triggers};
 use pgveil_sql::protection::{
     ColumnProtection, Declaration, Profile, ProfileOwner, TableProtection,
 };
+
+/// Every key is at hand.
+pub struct AnyKey;
+
+impl Keys for AnyKey {
+    fn check(&self, _: &str, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn choose(&self, keyring: &str, id: Option<&str>) -> Option<(String, String)> {
+        (keyring == "default").then(|| (id.unwrap_or("k").to_owned(), "c".to_owned()))
+    }
+}
 
 /// The settings of an ordinary session.
 pub fn settings() -> Settings {
@@ -21,7 +35,9 @@ pub fn settings() -> Settings {
 }
 
 /// `users(id, email, first_name, note)` with email deterministic and first_name randomized,
-/// `subscribers(id, email)` of the same domain, `vault(secret)` of another, `orders(id, user_id, total)`, two views.
+/// `subscribers(id, email)` of the same domain, `vault(secret)` of another, `orders(id, user_id, total)`, two views;
+/// declared, and not there yet, `members(id, email, phone)` with a profile, `visitors(id, email)`,
+/// for which the database is not prepared, and `audit_entry(email)`, whose key is not at hand.
 pub fn catalog() -> Catalog {
     let mut load = CatalogLoad::default();
     let mut row = |query: usize, cells: &[&str]| {
@@ -115,8 +131,49 @@ pub fn catalog() -> Catalog {
             TableProtection { profile: Some(profile), ..users },
             table("subscribers", vec![column("email", Mode::Deterministic, "email")]),
             table("vault", vec![column("secret", Mode::Deterministic, "vault")]),
+            TableProtection {
+                profile: Some(Profile {
+                    owner: ProfileOwner::Pgveil,
+                    schema: "public".into(),
+                    table: "member_profile".into(),
+                    link: "member_id".into(),
+                    key: "id".into(),
+                    copies: vec![("email".into(), "encrypted_email".into())],
+                }),
+                ..table(
+                    "members",
+                    vec![
+                        column("email", Mode::Deterministic, "email"),
+                        column("phone", Mode::Randomized, ""),
+                    ],
+                )
+            },
+            TableProtection {
+                profile: Some(Profile {
+                    owner: ProfileOwner::Pgveil,
+                    schema: "public".into(),
+                    table: "visitor_profile".into(),
+                    link: "visitor_id".into(),
+                    key: "id".into(),
+                    copies: vec![("email".into(), "encrypted_email".into())],
+                }),
+                ..table("visitors", vec![column("email", Mode::Randomized, "")])
+            },
+            table(
+                "audit_entry",
+                vec![ColumnProtection {
+                    keyring: "lost".into(),
+                    ..column("email", Mode::Randomized, "")
+                }],
+            ),
         ],
     };
+    for function in &OWN_FUNCTIONS {
+        row(3, &["pgveil", function.name, function.body, "2278", "-"]);
+    }
+    for trigger in expected_triggers(&declaration.tables[3]) {
+        row(3, &["pgveil", &trigger.function_name, &trigger.body, "2279", "-"]);
+    }
     for trigger in expected_triggers(&declaration.tables[0]) {
         let tgtype = trigger.tgtype.to_string();
         row(
@@ -136,5 +193,5 @@ pub fn catalog() -> Catalog {
             ],
         );
     }
-    load.finish(&declaration, &settings(), &|_, _, _| Ok(())).unwrap()
+    load.finish(&declaration, &settings(), &AnyKey).unwrap()
 }

@@ -5,7 +5,7 @@
 
 mod read;
 
-use pgveil_sql::physical::FoundTrigger;
+use pgveil_sql::physical::{FoundTrigger, own};
 use pgveil_sql::protection::Declaration;
 use tokio_postgres::GenericClient;
 
@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) tables: Vec<TableFacts>,
     /// Every trigger in the database whose function is in schema `pgveil`.
     pub(crate) triggers: Vec<OwnTrigger>,
+    /// Every function in schema `pgveil`.
+    pub(crate) functions: Vec<OwnFunction>,
     pub(crate) dependants: Dependants,
     /// Roles to which the migrating role's default privileges give rights on new tables and views.
     pub(crate) default_grantees: Vec<String>,
@@ -167,6 +169,17 @@ pub(crate) struct OwnTrigger {
     pub(crate) found: FoundTrigger,
 }
 
+/// A function in schema `pgveil`.
+#[derive(PartialEq, Clone)]
+pub(crate) struct OwnFunction {
+    pub(crate) name: String,
+    pub(crate) body: String,
+    pub(crate) config: Option<String>,
+    pub(crate) security_definer: bool,
+    pub(crate) owned_by_us: bool,
+    pub(crate) comment: Option<String>,
+}
+
 impl Relation {
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|c| c.name == name)
@@ -197,10 +210,20 @@ impl Facts {
             tables.push(read::read_table(client, table).await.map_err(LifecycleError::reading)?);
         }
         let triggers = read::read_triggers(client).await.map_err(LifecycleError::reading)?;
+        let functions = read::read_functions(client).await.map_err(LifecycleError::reading)?;
         let dependants = Dependants::read(client, &carriers(declaration, &tables)).await?;
         let default_grantees =
             read::read_default_grantees(client).await.map_err(LifecycleError::reading)?;
-        Ok(Self { server, schema, records, tables, triggers, dependants, default_grantees })
+        Ok(Self {
+            server,
+            schema,
+            records,
+            tables,
+            triggers,
+            functions,
+            dependants,
+            default_grantees,
+        })
     }
 
     /// What is different in `now`, in words; [`None`] when a plan made from this still holds.
@@ -225,7 +248,10 @@ impl Facts {
         };
         let what = if self.server != now.server {
             "the server or the role"
-        } else if self.schema != now.schema || self.records != now.records {
+        } else if self.schema != now.schema
+            || self.records != now.records
+            || self.functions != now.functions
+        {
             "schema pgveil"
         } else if tables(self) != tables(now) {
             "a declared table"
@@ -238,6 +264,20 @@ impl Facts {
             return None;
         };
         Some(format!("{what} is different"))
+    }
+
+    /// A function in schema `pgveil`.
+    pub(crate) fn function(&self, name: &str) -> Option<&OwnFunction> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// One of the functions that complete a client's DDL is there as it should be.
+    pub(crate) fn has_own(&self, wanted: &own::OwnFunction) -> bool {
+        self.function(wanted.name).is_some_and(|found| {
+            found.body == wanted.body
+                && found.security_definer == wanted.definer
+                && found.config.as_deref() == Some(own::OWN_CONFIG)
+        })
     }
 
     /// The record of a column.

@@ -4,7 +4,10 @@ use pgveil_sql::physical::{FoundTrigger, quote_name};
 use pgveil_sql::protection::TableProtection;
 use tokio_postgres::GenericClient;
 
-use super::{Column, OwnTrigger, Partition, Record, Refuse, Relation, Schema, Server, TableFacts};
+use super::{
+    Column, OwnFunction, OwnTrigger, Partition, Record, Refuse, Relation, Schema, Server,
+    TableFacts,
+};
 
 type Read<T> = Result<T, tokio_postgres::Error>;
 
@@ -316,6 +319,29 @@ pub(super) async fn read_triggers(client: &impl GenericClient) -> Read<Vec<OwnTr
                 condition: row.get(12),
                 columns: row.get(13),
             },
+        })
+        .collect())
+}
+
+pub(super) async fn read_functions(client: &impl GenericClient) -> Read<Vec<OwnFunction>> {
+    let rows = client
+        .query(
+            "SELECT p.proname::text, p.prosrc, p.proconfig::text, p.prosecdef,
+                    pg_has_role(p.proowner, 'USAGE'), obj_description(p.oid, 'pg_proc')
+             FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+             WHERE n.nspname = 'pgveil' ORDER BY 1, p.oid",
+            &[],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| OwnFunction {
+            name: row.get(0),
+            body: row.get(1),
+            config: row.get(2),
+            security_definer: row.get(3),
+            owned_by_us: row.get(4),
+            comment: row.get(5),
         })
         .collect())
 }

@@ -11,7 +11,7 @@ use crate::dependants::Recreation;
 use crate::error::LifecycleError;
 use crate::facts::{Column, Relation};
 use crate::finding::Finding;
-use crate::sealed::sealed_findings;
+use crate::sealed::{absent, sealed_findings};
 
 /// A column that is to be sealed.
 pub(super) struct ToSeal<'a> {
@@ -38,11 +38,7 @@ impl<'a> Planner<'a> {
         let mut columns = Vec::new();
         for (table, facts) in self.declaration.tables.iter().zip(&self.facts.tables) {
             let Some(base) = &facts.base else {
-                self.refuse(
-                    table_path(table),
-                    "does not exist",
-                    "make it first, or correct the policy",
-                );
+                self.findings.push(absent(table_path(table)));
                 continue;
             };
             if !self.is_ordinary(base) {
@@ -51,11 +47,7 @@ impl<'a> Planner<'a> {
             let mut unsealed = false;
             for column in &table.columns {
                 let Some(found) = base.column(&column.column) else {
-                    self.refuse(
-                        path(table, &column.column),
-                        "does not exist",
-                        "make it first, or correct the policy",
-                    );
+                    self.findings.push(absent(path(table, &column.column)));
                     continue;
                 };
                 match self.facts.record(base.oid, &column.column) {

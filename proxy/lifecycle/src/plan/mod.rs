@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pgveil_seal::Keyring;
+use pgveil_sql::physical::own::{OWN_FUNCTIONS, create_own};
 use pgveil_sql::physical::{quote_name, schema};
 use pgveil_sql::protection::{Declaration, TableProtection};
 use tokio_postgres::Client;
@@ -285,6 +286,15 @@ impl Planner<'_> {
         if !keep {
             for sql in schema::create_refuse(silent) {
                 self.step(sql, "refuses values that are not tokens, without logging them", NONE);
+            }
+        }
+        for wanted in &OWN_FUNCTIONS {
+            let found = self.facts.function(wanted.name);
+            let may = found.is_none_or(|f| f.owned_by_us || self.facts.server.superuser);
+            if may && !self.facts.has_own(wanted) {
+                for sql in create_own(wanted) {
+                    self.step(sql, "completes the DDL of clients, in their transaction", NONE);
+                }
             }
         }
         if self.facts.records.iter().any(|r| r.relation_name.bytes().all(|b| b.is_ascii_digit())) {

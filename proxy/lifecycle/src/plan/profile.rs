@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use pgveil_seal::LogicalType;
 use pgveil_sql::physical::{
-    ExpectedTrigger, SCHEMA, compare, expected_on_partition, expected_triggers, profile,
-    quote_ident, quote_name,
+    ExpectedTrigger, SCHEMA, TRIGGER_CONFIG, compare, expected_on_partition, expected_triggers,
+    profile, quote_ident, quote_name,
 };
 use pgveil_sql::protection::{Profile, ProfileOwner, TableProtection};
 
@@ -14,7 +14,8 @@ use crate::facts::{Relation, TableFacts};
 
 impl Planner<'_> {
     pub(super) fn profile_findings(&mut self, table: &TableProtection, facts: &TableFacts) {
-        let (Some(declared), Some(base)) = (&table.profile, &facts.base) else { return };
+        let base = facts.base.as_ref().filter(|base| is_complete(table, base));
+        let (Some(declared), Some(base)) = (&table.profile, base) else { return };
         let object = format!("{}.{}", declared.schema, declared.table);
         let declared_columns: HashSet<&str> =
             table.columns.iter().map(|c| c.column.as_str()).collect();
@@ -183,7 +184,11 @@ impl Planner<'_> {
 
     pub(super) fn profile_steps(&mut self) {
         for (table, facts) in self.declaration.tables.iter().zip(&self.facts.tables) {
-            let Some(base) = &facts.base else { continue };
+            let complete = facts.base.as_ref().filter(|base| is_complete(table, base));
+            let Some(base) = complete else {
+                self.trigger_functions(table, facts.base.as_ref());
+                continue;
+            };
             let before = self.steps.len();
             self.drop_strays(table, base);
             let Some(declared) = &table.profile else { continue };
@@ -201,6 +206,29 @@ impl Planner<'_> {
                         WRITERS,
                     );
                 }
+            }
+        }
+    }
+
+    /// The table, or the last column that is copied, does not exist yet: what its triggers will run
+    /// does, and passes to the table's owner with the triggers.
+    fn trigger_functions(&mut self, table: &TableProtection, base: Option<&Relation>) {
+        let owned = table.profile.as_ref().is_some_and(|p| p.owner == ProfileOwner::Pgveil);
+        for wanted in expected_triggers(table).iter().filter(|_| owned) {
+            let found = self.facts.function(&wanted.function_name);
+            let right = found.is_some_and(|found| {
+                found.body == wanted.body
+                    && found.security_definer
+                    && found.config.as_deref() == Some(TRIGGER_CONFIG)
+                    && found.comment.as_deref() == Some(&wanted.comment)
+            });
+            if right {
+                continue;
+            }
+            let owner = base.map(|base| base.owner.as_str());
+            for sql in profile::create_function(wanted, owner) {
+                let why = format!("for the profile of {}, once it exists", table_path(table));
+                self.step(sql, why, NONE);
             }
         }
     }
@@ -324,11 +352,16 @@ impl Planner<'_> {
             });
             let owned = root.is_some_and(|t| t.function_owner == base.owner);
             if problem.is_none() && owned {
+                let found = self.facts.function(&wanted.function_name);
+                if found.is_none_or(|found| found.comment.as_deref() != Some(&wanted.comment)) {
+                    let why = "how pgveil finds it when the table is made again";
+                    self.step(profile::comment_on_function(&wanted), why, NONE);
+                }
                 continue;
             }
             let why = problem.unwrap_or_else(|| "its function belongs to another role".to_owned());
             if functions.insert(wanted.function_name.clone()) {
-                for sql in profile::create_function(&wanted, &base.owner) {
+                for sql in profile::create_function(&wanted, Some(&base.owner)) {
                     self.step(sql, format!("keeps the profile in step: {why}"), NONE);
                 }
             }
@@ -346,6 +379,12 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Every column that the profile has a copy of exists.
+fn is_complete(table: &TableProtection, base: &Relation) -> bool {
+    let copies = table.profile.iter().flat_map(|profile| &profile.copies);
+    copies.clone().all(|(source, _)| base.column(source).is_some())
 }
 
 /// The triggers that the declaration asks for, on partitions too.

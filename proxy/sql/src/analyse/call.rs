@@ -130,6 +130,11 @@ impl Analysis<'_> {
                 _ => Err(self.unparsed("nullif without two arguments")),
             },
             None => {
+                if let [kind @ Kind::Sealed(_)] = kinds.as_slice()
+                    && self.defers(builtin.as_deref(), name)
+                {
+                    return Ok(*kind);
+                }
                 for kind in kinds {
                     self.plain(kind, &format!("the function {shown}"))?;
                 }

@@ -154,6 +154,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
             output: Vec::new(),
         }),
         copy: None,
+        wrapped: None,
         effects,
     }
 }
@@ -223,6 +224,25 @@ fn own_command(words: &Words<'_>) -> Option<OwnCommand> {
         "policies" => Some(OwnCommand::Policies),
         "rewrite" => Some(OwnCommand::Rewrite),
         _ => None,
+    }
+}
+
+/// A statement on other relations than those in scope after which names mean what they meant.
+/// (One that gives a relation a name in scope would have named it.)
+pub(super) fn keeps_names(text: &str, tokens: &[Token]) -> bool {
+    let words = Words { text, tokens };
+    let object = |at: usize| {
+        ["table", "index", "unique", "sequence", "type", "view", "trigger"]
+            .iter()
+            .any(|kind| words.is(at, kind))
+    };
+    match words.at(0).as_str() {
+        "comment" | "grant" | "revoke" => true,
+        "create" | "alter" | "drop" => {
+            object(if words.is(1, "unlogged") { 2 } else { 1 })
+                && !tokens.iter().any(|t| text[t.range.clone()].eq_ignore_ascii_case("schema"))
+        }
+        _ => false,
     }
 }
 

@@ -31,7 +31,7 @@ impl Analysis<'_> {
         for leaf in &self.kinds.leaves {
             planned.edits.extend(self.edit(leaf, &numbers, &compared));
         }
-        planned.edits.sort_by_key(|edit| edit.range.start);
+        self.complete(planned);
         planned.mixed = std::mem::take(&mut self.mixed);
         planned.mixed.sort_unstable();
         planned.mixed.dedup();
@@ -68,7 +68,8 @@ impl Analysis<'_> {
         for leaf in &self.kinds.leaves {
             let Some((slot, _)) = &leaf.sealed else { continue };
             let column = self.catalog.column(slot.column);
-            if slot.purpose == Purpose::Assign || !matches!(column.logical, LogicalType::Varchar(_))
+            if matches!(slot.purpose, Purpose::Assign(_))
+                || !matches!(column.logical, LogicalType::Varchar(_))
             {
                 continue;
             }
@@ -175,7 +176,7 @@ impl Analysis<'_> {
         let mut types = HashMap::new();
         for leaf in &self.kinds.leaves {
             if let (LeafValue::Param(index), Some((slot, described))) = (&leaf.value, &leaf.sealed)
-                && slot.purpose != Purpose::Assign
+                && !matches!(slot.purpose, Purpose::Assign(_))
             {
                 types.entry(*index).or_insert(*described);
             }

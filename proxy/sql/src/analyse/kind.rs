@@ -204,7 +204,7 @@ impl Kinds {
         for index in leaves {
             let leaf = &mut self.leaves[index];
             let purpose = if meet.assign {
-                Purpose::Assign
+                Purpose::Assign(sealed.logical)
             } else {
                 Purpose::Compare(compared_as(leaf.casts.last().copied(), sealed.logical))
             };
@@ -321,7 +321,7 @@ impl Analysis<'_> {
         }
     }
 
-    fn comparable(&mut self, left: Sealed, right: Sealed) -> Result<(), Refusal> {
+    pub(crate) fn comparable(&mut self, left: Sealed, right: Sealed) -> Result<(), Refusal> {
         let (a, b) = (self.catalog.column(left.column), self.catalog.column(right.column));
         if comparable(a, b) && same_blanks(left.logical, right.logical) {
             return Ok(());

@@ -28,6 +28,15 @@ struct Found {
     array: Option<LogicalType>,
 }
 
+/// A string literal with what stands around it.
+pub(super) struct Constant {
+    pub(super) value: Arc<str>,
+    /// Its tokens, parentheses and casts included.
+    pub(super) extent: Range<usize>,
+    /// Innermost first.
+    pub(super) casts: Vec<LogicalType>,
+}
+
 impl Analysis<'_> {
     /// The leaf that an expression is, seen through parentheses and casts to character types.
     pub(super) fn leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
@@ -64,6 +73,16 @@ impl Analysis<'_> {
             is_text: false,
             sealed: None,
         })))
+    }
+
+    /// The string literal that an expression is, seen through parentheses and casts.
+    pub(super) fn literal(&mut self, expr: &Expr) -> Result<Option<Constant>, Refusal> {
+        Ok(match self.find_leaf(expr)? {
+            Some(Found {
+                value: LeafValue::Literal(value), extent, casts, array: None, ..
+            }) => Some(Constant { value, extent, casts }),
+            _ => None,
+        })
     }
 
     fn find_leaf(&mut self, expr: &Expr) -> Result<Option<Found>, Refusal> {
@@ -275,7 +294,7 @@ fn type_start(text: &str, tokens: &[Token], end: usize) -> Option<usize> {
 }
 
 /// The index behind a type's tokens, which begin at `index`.
-fn type_end(text: &str, tokens: &[Token], mut index: usize) -> Option<usize> {
+pub(super) fn type_end(text: &str, tokens: &[Token], mut index: usize) -> Option<usize> {
     let word = |index: usize| tokens.get(index).and_then(|token| identifier(text, token));
     let is = |index: usize, wanted: &str| {
         tokens.get(index).is_some_and(|t| &text[t.range.clone()] == wanted)

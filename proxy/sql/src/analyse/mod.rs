@@ -2,7 +2,9 @@
 //!
 //! The parts: [`kind`] (kinds, and where they meet), [`leaf`] (literals and parameters in the
 //! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`call`] and [`write`] (the nodes of
-//! the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`classify`] (what a statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters, output).
+//! the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`ddl`], [`classify`] (what a
+//! statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters,
+//! output).
 //!
 //! Fails closed: every node of the parser's tree is matched by name and taken apart field by
 //! field, and at the end every string literal and parameter of the statement must have been met.
@@ -10,6 +12,7 @@
 mod call;
 mod classify;
 mod copy;
+mod ddl;
 mod define;
 mod expr;
 mod finish;
@@ -26,13 +29,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlparser::ast::Statement;
 
-use crate::catalog::{Catalog, ColumnId, SealedRef, Settings};
+use crate::catalog::{Catalog, ColumnId, Relation, SealedRef, Settings};
 use crate::depth::with_stack;
 use crate::lex::{LexError, Token, TokenKind, identifier, lex};
 use crate::parse::parse;
 use crate::plan::{Effects, Planned, Script, Uses, Verb};
 use crate::refusal::{Reason, Refusal};
 pub(crate) use classify::runs_text;
+use ddl::Completion;
 pub(crate) use define::execute_edits;
 use kind::{Kind, Kinds};
 use scope::Ctes;
@@ -61,6 +65,10 @@ pub(crate) struct Analysis<'c> {
     /// A `*` over columns that are not known, by its item's name.
     open_star: Option<String>,
     effects: Effects,
+    /// The relation that the statement makes.
+    makes: Option<Box<Relation>>,
+    /// What becomes of a statement that changes the catalog.
+    completion: Completion,
     /// A view's definition is looked at: problems of its base are reported when it is used.
     inspecting: bool,
 }
@@ -87,6 +95,8 @@ impl<'c> Analysis<'c> {
             writes: false,
             open_star: None,
             effects: Effects::default(),
+            makes: None,
+            completion: Completion::default(),
             inspecting: false,
         }
     }
@@ -128,7 +138,10 @@ impl<'c> Analysis<'c> {
                 (Verb::Select, columns)
             }
             Statement::Insert(insert) => (Verb::Insert, self.insert(insert, &ctes)?),
-            Statement::Update(update) => (Verb::Update, self.update(update, &ctes)?),
+            Statement::Update(update) => {
+                self.completion.defers = true;
+                (Verb::Update, self.update(update, &ctes)?)
+            }
             Statement::Delete(delete) => (Verb::Delete, self.delete(delete, &ctes)?),
             Statement::Merge(merge) => {
                 self.merge(merge, &ctes)?;
@@ -260,14 +273,28 @@ pub(crate) fn analyse(
     };
     // An earlier statement of the string changes what names mean.
     let mut changed = false;
+    // What an earlier statement of the string makes is there for those behind it.
+    let mut overlay: Option<Box<Catalog>> = None;
     for statement in statements(text, &tokens) {
-        let mut planned = one_statement(text, statement, catalog, settings, types);
-        if changed && planned.refusal.is_none() && !planned.facts.relations.is_empty() {
+        let now = overlay.as_deref().unwrap_or(catalog);
+        let (mut planned, after) = one_statement(text, statement, now, settings, types);
+        let concerns = planned.wrapped.is_some() || !planned.facts.relations.is_empty();
+        // Copy data is sealed with the catalog that the server has read.
+        let copies = overlay.is_some() && planned.copy.is_some();
+        if (changed || copies) && planned.refusal.is_none() && concerns {
             planned.refusal = Some(Reason::AfterDdl.at(Some(planned.range.start)));
         }
-        // ROLLBACK takes back what came before it in the string, which counts already.
-        changed |= planned.effects.catalog
-            || (planned.effects.settings && planned.verb != Verb::Transaction);
+        match after {
+            After::Same => {}
+            After::Makes(relation) => {
+                let mut next = Box::new(now.clone());
+                next.make(*relation);
+                overlay = Some(next);
+            }
+            After::Changed => changed = true,
+        }
+        // A ROLLBACK takes back what came before it in the string.
+        changed |= overlay.is_some() && is_rollback(&planned, statement, text);
         script.statements.push(planned);
     }
     if let [planned] = script.statements.as_mut_slice() {
@@ -277,20 +304,49 @@ pub(crate) fn analyse(
     Ok(script)
 }
 
+/// What a statement means for those behind it in the same string.
+enum After {
+    /// Names mean what they meant.
+    Same,
+    /// There is one more relation.
+    Makes(Box<Relation>),
+    /// Names may mean something else.
+    Changed,
+}
+
+/// What a statement leaves behind that was not looked into.
+fn after_unread(text: &str, tokens: &[Token], planned: &Planned) -> After {
+    let quiet = match planned.verb {
+        // What came before it in the string counts already.
+        Verb::Transaction => !planned.effects.catalog,
+        Verb::Ddl => classify::keeps_names(text, tokens),
+        _ => !(planned.effects.catalog || planned.effects.settings),
+    };
+    if quiet { After::Same } else { After::Changed }
+}
+
+fn is_rollback(planned: &Planned, tokens: &[Token], text: &str) -> bool {
+    planned.verb == Verb::Transaction
+        && tokens.first().is_some_and(|token| {
+            let word = &text[token.range.clone()];
+            ["rollback", "abort"].iter().any(|rollback| word.eq_ignore_ascii_case(rollback))
+        })
+}
+
 fn one_statement(
     text: &str,
     tokens: &[Token],
     catalog: &Catalog,
     settings: &Settings,
     types: &[u32],
-) -> Planned {
+) -> (Planned, After) {
     let mut planned = classify::classify(text, tokens);
-    let Some(mention) = mentions(text, tokens, catalog) else {
-        return planned;
+    let mention = mentions(text, tokens, catalog);
+    let quiet = matches!(planned.verb, Verb::Pgveil(_) | Verb::Setting | Verb::Transaction);
+    let Some(mention) = mention.filter(|_| !quiet) else {
+        let after = after_unread(text, tokens, &planned);
+        return (planned, after);
     };
-    if let Verb::Pgveil(_) | Verb::Setting | Verb::Transaction = planned.verb {
-        return planned;
-    }
     planned.ambiguous = !catalog.ambiguous.is_empty()
         && tokens.iter().enumerate().any(|(index, token)| {
             let qualified = index > 0 && &text[tokens[index - 1].range.clone()] == ".";
@@ -303,11 +359,15 @@ fn one_statement(
             in_scope(text, tokens, catalog, settings, types, &mut planned)
         }),
     };
-    if let Err(mut refusal) = result {
-        refusal.position = refusal.position.or(Some(planned.range.start));
-        planned.refusal = Some(refusal);
-    }
-    planned
+    let after = match result {
+        Ok(after) => after,
+        Err(mut refusal) => {
+            refusal.position = refusal.position.or(Some(planned.range.start));
+            planned.refusal = Some(refusal);
+            After::Same
+        }
+    };
+    (planned, after)
 }
 
 /// How a statement names something in scope.
@@ -356,12 +416,13 @@ fn in_scope(
     settings: &Settings,
     types: &[u32],
     planned: &mut Planned,
-) -> Result<(), Refusal> {
+) -> Result<After, Refusal> {
     let mut analysis = Analysis::new(text, tokens, catalog, settings);
     analysis.types = Cow::Borrowed(types);
     if analysis.by_tokens(planned)? {
         analysis.facts(planned);
-        return Ok(());
+        analysis.complete(planned);
+        return Ok(after_read(planned, None));
     }
     let tree = parse(text, tokens)?;
     let (verb, columns) = analysis.statement(&tree)?;
@@ -369,8 +430,22 @@ fn in_scope(
     if !analysis.touched {
         // The name meant something else: nothing of ours is in it.
         planned.effects.merge(analysis.effects);
-        return Ok(());
+        return Ok(after_read(planned, None));
     }
     analysis.operators_are_the_servers()?;
-    analysis.finish(planned, &columns)
+    analysis.finish(planned, &columns)?;
+    let makes = match &tree {
+        Statement::CreateIndex(_) => return Ok(After::Same),
+        _ => analysis.makes.take(),
+    };
+    Ok(after_read(planned, makes))
+}
+
+/// What a statement in scope leaves behind.
+fn after_read(planned: &Planned, makes: Option<Box<Relation>>) -> After {
+    match makes {
+        Some(relation) => After::Makes(relation),
+        None if planned.effects.catalog || planned.effects.settings => After::Changed,
+        None => After::Same,
+    }
 }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::{CreateIndex, Expr, Statement};
+use sqlparser::ast::{Expr, Statement};
 
 use super::Analysis;
 use super::classify::{Words, bodies, mentioned};
 use super::kind::{Kind, path};
-use super::scope::{Col, Ctes, Scope, Source, relation_columns};
+use super::scope::{Col, Ctes, Scope};
 use crate::catalog::Relation;
-use crate::lex::{Token, identifier};
+use crate::lex::identifier;
 use crate::plan::{Planned, Verb};
 use crate::refusal::{Reason, Refusal};
 
@@ -19,7 +19,7 @@ const HARMLESS: [&str; 9] =
     ["lock", "vacuum", "analyze", "analyse", "reindex", "cluster", "comment", "grant", "revoke"];
 
 impl<'c> Analysis<'c> {
-    fn words(&self) -> Words<'c> {
+    pub(super) fn words(&self) -> Words<'c> {
         Words { text: self.text, tokens: self.tokens }
     }
 
@@ -38,7 +38,7 @@ impl<'c> Analysis<'c> {
     }
 
     /// Names of sealed columns, and of guards and triggers of ours, that stand in the statement.
-    fn named_columns(&self, relations: &[&Relation]) -> Option<String> {
+    pub(super) fn named_columns(&self, relations: &[&Relation]) -> Option<String> {
         self.tokens.iter().filter_map(|token| identifier(self.text, token)).find(|name| {
             name.starts_with("pgveil")
                 || relations
@@ -60,7 +60,7 @@ impl<'c> Analysis<'c> {
         Ok(())
     }
 
-    fn unsupported(&self, what: &str, relations: &[&Relation]) -> Refusal {
+    pub(super) fn unsupported(&self, what: &str, relations: &[&Relation]) -> Refusal {
         let relation = relations
             .first()
             .map_or_else(|| "pgveil".to_owned(), |r| format!("{}.{}", r.schema, r.name));
@@ -145,172 +145,6 @@ impl<'c> Analysis<'c> {
         }
     }
 
-    fn ddl(&mut self, relations: &[&'c Relation], own_schema: bool) -> Result<bool, Refusal> {
-        let words = self.words();
-        let first = words.at(0);
-        let shown = |upto: usize| {
-            (0..upto)
-                .map(|index| words.at(index).to_ascii_uppercase())
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        if own_schema || relations.iter().any(|r| r.schema == "pgveil") {
-            return Err(Refusal {
-                code: "42501",
-                message: "the schema \"pgveil\" cannot be changed through pgveil".into(),
-                detail: None,
-                hint: Some(
-                    "Use the commands of pgveil; they connect to the database directly.".into(),
-                ),
-                position: None,
-            });
-        }
-        match first.as_str() {
-            "comment" | "grant" | "revoke" | "refresh" => return Ok(true),
-            "drop" => {
-                // Triggers of ours go with their table, and not by themselves.
-                let ours = |t: &Token| {
-                    identifier(self.text, t).is_some_and(|name| name.starts_with("pgveil"))
-                };
-                if self.tokens.iter().any(ours) {
-                    return Err(self.unsupported("DROP of what pgveil made", relations));
-                }
-                return Ok(true);
-            }
-            "alter" if words.is(1, "table") => {
-                let operation = self.after_relation();
-                let column = self.named_columns(relations);
-                let allowed = matches!(
-                    operation.as_str(),
-                    "add"
-                        | "drop"
-                        | "alter"
-                        | "owner"
-                        | "set"
-                        | "reset"
-                        | "validate"
-                        | "cluster"
-                        | "replica"
-                ) && !self
-                    .tokens
-                    .iter()
-                    .any(|t| self.text[t.range.clone()].eq_ignore_ascii_case("schema"))
-                    && !self
-                        .tokens
-                        .iter()
-                        .any(|t| self.text[t.range.clone()].eq_ignore_ascii_case("trigger"));
-                return match column {
-                    None if allowed => Ok(true),
-                    None => Err(self.unsupported(
-                        &format!("ALTER TABLE ... {}", operation.to_ascii_uppercase()),
-                        relations,
-                    )),
-                    Some(column) => Err(self.unsupported(
-                        &format!("ALTER TABLE over the protected column {column}"),
-                        relations,
-                    )),
-                };
-            }
-            "alter" if words.is(1, "index") || words.is(1, "sequence") => return Ok(true),
-            "create" => {}
-            _ => return Err(self.unsupported(&shown(2), relations)),
-        }
-        let mut at = 1;
-        while words.is(at, "or") || words.is(at, "replace") || words.is(at, "unlogged") {
-            at += 1;
-        }
-        let mut temporary = false;
-        while ["temp", "temporary", "local", "global"].iter().any(|w| words.is(at, w)) {
-            temporary = true;
-            at += 1;
-        }
-        if words.is(at, "table") {
-            return self.create_table(relations, temporary);
-        }
-        let with_tree = words.is(at, "unique")
-            || words.is(at, "index")
-            || words.is(at, "view")
-            || words.is(at, "materialized");
-        if with_tree && !temporary {
-            return Ok(false);
-        }
-        if words.is(at, "function") || words.is(at, "procedure") {
-            let relation =
-                bodies(self.text, self.tokens).find_map(|body| mentioned(&body, self.catalog));
-            return Err(match relation {
-                Some(relation) => {
-                    self.refuse(Reason::Body { what: "the body of a routine", relation })
-                }
-                None => self.unsupported("CREATE FUNCTION", relations),
-            });
-        }
-        if words.is(at, "trigger") && self.named_columns(relations).is_none() {
-            return Ok(true);
-        }
-        Err(self.unsupported(&shown(at + 1), relations))
-    }
-
-    /// The word behind the table's name in ALTER TABLE.
-    fn after_relation(&self) -> String {
-        let words = self.words();
-        let mut index = 2;
-        while ["if", "exists", "only"].iter().any(|w| words.is(index, w)) {
-            index += 1;
-        }
-        index += 1;
-        while words.is(index, ".") {
-            index += 2;
-        }
-        if words.is(index, "*") {
-            index += 1;
-        }
-        words.at(index)
-    }
-
-    /// A new table may refer to a protected one by foreign keys to its plain columns.
-    fn create_table(
-        &mut self,
-        relations: &[&'c Relation],
-        temporary: bool,
-    ) -> Result<bool, Refusal> {
-        let words = self.words();
-        for (index, token) in self.tokens.iter().enumerate() {
-            let Some(name) = identifier(self.text, token) else { continue };
-            let Some(relation) = relations.iter().find(|r| r.name == name) else { continue };
-            let before = |by: usize| index.checked_sub(by).map(|i| words.at(i)).unwrap_or_default();
-            let behind_schema = before(1) == ".";
-            let introduced = if behind_schema { before(3) } else { before(1) };
-            let refers = introduced == "references";
-            // The table's own name, where it exists already: IF NOT EXISTS.
-            let own = index < 8 && matches!(introduced.as_str(), "table" | "exists");
-            if own && temporary {
-                return Err(self.unsupported("a temporary table of the same name", &[relation]));
-            }
-            let column = !refers
-                && !own
-                && !words.is(index + 1, ".")
-                && !behind_schema
-                && matches!(introduced.as_str(), "(" | "," | "constraint" | "key");
-            if refers && words.is(index + 1, "(") {
-                let mut inside = index + 2;
-                while inside < self.tokens.len() && !words.is(inside, ")") {
-                    let referred = words.at(inside);
-                    if relation.columns.iter().any(|c| c.sealed.is_some() && c.name == referred) {
-                        return Err(self.unsupported(
-                            &format!("a foreign key to the protected column {referred}"),
-                            &[relation],
-                        ));
-                    }
-                    inside += 1;
-                }
-            } else if !(refers || own || column) {
-                // LIKE, INHERITS, PARTITION OF, AS SELECT: the tree tells.
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Statements whose tree is needed and that are not queries or writes.
     pub(super) fn other_statement(
         &mut self,
@@ -356,16 +190,11 @@ impl<'c> Analysis<'c> {
                 Ok((Verb::Ddl, Vec::new()))
             }
             Statement::CreateTable(table) => {
-                let (Some(query), None, None, None) =
-                    (&table.query, &table.like, &table.inherits, &table.partition_of)
-                else {
-                    return Err(
-                        self.unsupported_write("CREATE TABLE ... LIKE, INHERITS or PARTITION OF")
-                    );
-                };
-                for column in self.query(query, None, &ctes)? {
-                    self.assign(column.kind, None, "the new table")?;
-                }
+                self.create_table(table)?;
+                Ok((Verb::Ddl, Vec::new()))
+            }
+            Statement::AlterTable(table) => {
+                self.alter_table(table)?;
                 Ok((Verb::Ddl, Vec::new()))
             }
             // Everything else was decided by its tokens, or is not known.
@@ -393,51 +222,5 @@ impl<'c> Analysis<'c> {
                 column: path(self.catalog, slot.column),
             })),
         }
-    }
-
-    /// An index over tokens: equality on deterministic columns, without an operator class that
-    /// would make something else of them.
-    fn create_index(&mut self, index: &CreateIndex) -> Result<(), Refusal> {
-        let relation = self.relation(&index.table_name)?;
-        let mut scope = Scope::default();
-        scope.push(Source {
-            alias: relation.name.clone(),
-            schema: Some(relation.schema.clone()),
-            columns: relation_columns(relation),
-            open: false,
-        });
-        let ctes = Ctes::default();
-        for column in &index.columns {
-            match &column.column.expr {
-                Expr::Identifier(ident) => {
-                    let kind = scope.column(ident)?;
-                    self.group(kind, "an index")?;
-                    let sealed = matches!(self.kinds.resolve(kind), Kind::Sealed(_));
-                    // pattern_ops classes order by bytes, as text under "C" does anyway.
-                    let harmless = column.operator_class.as_ref().is_none_or(|class| {
-                        class.to_string().to_ascii_lowercase().ends_with("_pattern_ops")
-                    });
-                    let btree = index.using.as_ref().is_none_or(|using| {
-                        matches!(
-                            using,
-                            sqlparser::ast::IndexType::BTree | sqlparser::ast::IndexType::Hash
-                        )
-                    });
-                    if sealed && !(harmless && btree) {
-                        return Err(
-                            self.unsupported_write("an index with this operator class or method")
-                        );
-                    }
-                }
-                expr => self.plain_expr(expr, &scope, &ctes, "an index expression")?,
-            }
-        }
-        for included in &index.include {
-            scope.column(included)?;
-        }
-        if let Some(predicate) = &index.predicate {
-            self.plain_expr(predicate, &scope, &ctes, "an index predicate")?;
-        }
-        self.no_sealed_literal("a literal in an index predicate")
     }
 }

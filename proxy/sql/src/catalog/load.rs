@@ -6,10 +6,10 @@ use pgveil_seal::{LogicalType, Mode};
 use thiserror::Error;
 
 use super::follow::{follow_functions, follow_views, inherit};
-use super::protect::{check_physical, check_triggers, own_schema, seal_table, undeclared};
+use super::protect::{check_physical, check_triggers, own_schema, pending, seal_table, undeclared};
 use super::{Catalog, Column, Problem, Relation, Settings};
 use crate::filter::ScopeFilter;
-use crate::physical::FoundTrigger;
+use crate::physical::{FoundTrigger, SCHEMA};
 use crate::protection::Declaration;
 
 /// The rows do not make a catalog.
@@ -17,8 +17,16 @@ use crate::protection::Declaration;
 #[error("cannot read the catalog: {0}")]
 pub struct CatalogError(String);
 
-/// Says whether a key is at hand and right: keyring, key id, check value.
-pub type CheckKey<'c> = &'c dyn Fn(&str, &str, &str) -> Result<(), String>;
+/// What must be known about keys: whoever has them answers.
+pub trait Keys {
+    /// Whether a key is at hand and right: keyring, key id, check value. The error says what is
+    /// missing.
+    fn check(&self, keyring: &str, id: &str, check: &str) -> Result<(), String>;
+
+    /// Id and check value of the key that seals a new column: the one with this id, else the
+    /// keyring's first. `None`: it is not at hand.
+    fn choose(&self, keyring: &str, id: Option<&str>) -> Option<(String, String)>;
+}
 
 /// Collects the rows of [`super::QUERIES`] and of [`super::RECORDS_QUERY`].
 #[derive(Debug, Default)]
@@ -205,13 +213,13 @@ impl CatalogLoad {
         self.relations.values().any(|r| r.schema == "pgveil" && r.name == "columns")
     }
 
-    /// Joins the rows with what the policies declare. A key that `check_key` objects to becomes
+    /// Joins the rows with what the policies declare. A key that `keys` object to becomes
     /// the relation's problem.
     pub fn finish(
         self,
         declaration: &Declaration,
         settings: &Settings,
-        check_key: CheckKey<'_>,
+        keys: &dyn Keys,
     ) -> Result<Catalog, CatalogError> {
         let Self {
             relations,
@@ -226,11 +234,23 @@ impl CatalogLoad {
         } = self;
         let names =
             relations.values().map(|r| ((r.schema.clone(), r.name.clone()), r.oid)).collect();
-        let mut catalog = Catalog { version, relations, names, ..Catalog::default() };
+        let mut catalog = Catalog {
+            version,
+            relations,
+            names,
+            declared: declaration.tables.clone(),
+            ..Catalog::default()
+        };
         for table in &declaration.tables {
-            seal_table(&mut catalog, table, &records, check_key);
+            seal_table(&mut catalog, table, &records, keys);
             check_triggers(&mut catalog, table, &triggers, &children);
         }
+        pending(&mut catalog, &records, keys);
+        catalog.own_functions = functions
+            .iter()
+            .filter(|function| function.schema == SCHEMA)
+            .map(|function| (function.name.clone(), function.body.trim_end_matches(' ').to_owned()))
+            .collect();
         undeclared(&mut catalog, &records, &guards);
         check_physical(&mut catalog, &guards);
         for profile in declaration.tables.iter().filter_map(|t| t.profile.as_ref()) {
@@ -262,11 +282,14 @@ impl CatalogLoad {
         }
         for table in &declaration.tables {
             // A declared table that is not there is not the server's to refuse: the values in the
-            // statement would be in its log.
+            // statement would be in its log. And a statement may create a declared column.
             let schemas = catalog.scoped.entry(table.table.clone()).or_default();
-            if !catalog.names.contains_key(&(table.schema.clone(), table.table.clone()))
-                && !schemas.contains(&table.schema)
-            {
+            let found = catalog.names.get(&(table.schema.clone(), table.table.clone()));
+            let complete = found.and_then(|oid| catalog.relations.get(oid)).is_some_and(|base| {
+                let there = |name: &String| base.columns.iter().any(|c| c.name == *name);
+                table.columns.iter().all(|declared| there(&declared.column))
+            });
+            if !complete && !schemas.contains(&table.schema) {
                 schemas.push(table.schema.clone());
             }
         }

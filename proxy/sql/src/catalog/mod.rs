@@ -13,10 +13,10 @@ use std::collections::HashMap;
 
 use pgveil_seal::{LogicalType, Mode};
 
-use crate::protection::Profile;
+use crate::protection::{Profile, TableProtection};
 use crate::refusal::Refusal;
 
-pub use load::{CatalogError, CatalogLoad, CheckKey};
+pub use load::{CatalogError, CatalogLoad, Keys};
 pub use queries::{QUERIES, RECORDS_QUERY, SETTINGS_QUERY, VERSION_QUERY};
 
 /// Index into [`Catalog::columns`]. Valid for the catalog it came from.
@@ -24,7 +24,7 @@ pub use queries::{QUERIES, RECORDS_QUERY, SETTINGS_QUERY, VERSION_QUERY};
 pub struct ColumnId(pub u32);
 
 /// One database's catalog, as far as statements need it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Catalog {
     /// Result of [`VERSION_QUERY`] in the snapshot that was read.
     pub version: String,
@@ -37,6 +37,14 @@ pub struct Catalog {
     /// Columns that a policy declares and that are not sealed (yet), as `schema.table.column`
     /// with the reason.
     pub unsealed: Vec<(String, String)>,
+    /// What the policies declare, in this database or not.
+    pub declared: Vec<TableProtection>,
+    /// Declared columns that are not sealed (yet), as a statement that creates them would seal
+    /// them. Their ids follow those of `columns`; `relation`, `number` and `logical` say nothing,
+    /// and an empty `key_id` means that the key is not at hand.
+    pub pending: Vec<SealedColumn>,
+    /// The functions in schema `pgveil`, by name, with their bodies.
+    pub own_functions: HashMap<String, String>,
     /// Functions whose body or result names a relation in scope.
     pub functions: Vec<ScopedFunction>,
     /// Names in scope, each with the schemas in which it is.
@@ -158,9 +166,28 @@ pub struct ScopedFunction {
 }
 
 impl Catalog {
-    /// The sealed column with this id.
+    /// The sealed column with this id, be it one that does not exist yet.
     pub fn column(&self, id: ColumnId) -> &SealedColumn {
-        &self.columns[id.0 as usize]
+        let index = id.0 as usize;
+        self.columns.get(index).unwrap_or_else(|| &self.pending[index - self.columns.len()])
+    }
+
+    /// Adds a relation that a statement makes, under a number that no other has.
+    pub(crate) fn make(&mut self, mut relation: Relation) {
+        relation.oid =
+            (0..u32::MAX).rev().find(|oid| !self.relations.contains_key(oid)).unwrap_or(u32::MAX);
+        self.names.insert((relation.schema.clone(), relation.name.clone()), relation.oid);
+        self.relations.insert(relation.oid, relation);
+    }
+
+    /// What the policies declare about a table.
+    pub fn declared(&self, schema: &str, table: &str) -> Option<&TableProtection> {
+        self.declared.iter().find(|t| t.schema == schema && t.table == table)
+    }
+
+    /// A declared column that is not sealed (yet).
+    pub fn pending(&self, schema: &str, table: &str, column: &str) -> Option<&SealedColumn> {
+        self.pending.iter().find(|c| c.schema == schema && c.table == table && c.column == column)
     }
 
     /// Looks a relation up by exact schema and name.

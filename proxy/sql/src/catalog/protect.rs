@@ -1,7 +1,9 @@
 //! Which columns are sealed, and why their relation may not be used all the same: keys, triggers,
 //! guards, physical types.
 
-use super::load::{CheckKey, Guard, Record, TriggerRow};
+use pgveil_seal::{LogicalType, Mode};
+
+use super::load::{Guard, Keys, Record, TriggerRow};
 use super::{Catalog, ColumnId, Problem, Protected, SealedColumn, SealedRef};
 use crate::physical::{ExpectedTrigger, compare, expected_on_partition, expected_triggers};
 use crate::protection::TableProtection;
@@ -26,7 +28,7 @@ pub(super) fn seal_table(
     catalog: &mut Catalog,
     table: &TableProtection,
     records: &[Record],
-    check_key: CheckKey<'_>,
+    keys: &dyn Keys,
 ) {
     let path = format!("{}.{}", table.schema, table.table);
     let Some(&oid) = catalog.names.get(&(table.schema.clone(), table.table.clone())) else {
@@ -73,7 +75,7 @@ pub(super) fn seal_table(
                  column is a migration.",
             );
         }
-        if let Err(reason) = check_key(&record.keyring, &record.key_id, &record.key_check) {
+        if let Err(reason) = keys.check(&record.keyring, &record.key_id, &record.key_check) {
             problem(
                 format!("column {full} cannot be served: {reason}"),
                 "Give pgveil the keyring that the column was sealed with; pgveil check says which \
@@ -105,6 +107,45 @@ pub(super) fn seal_table(
     }
 }
 
+/// The declared columns that are not sealed, as they would be sealed now: a deterministic domain
+/// stays with the key that it is pinned to.
+pub(super) fn pending(catalog: &mut Catalog, records: &[Record], keys: &dyn Keys) {
+    for table in &catalog.declared {
+        for declared in &table.columns {
+            let is_sealed = catalog.columns.iter().any(|c| {
+                (&c.schema, &c.table, &c.column) == (&table.schema, &table.table, &declared.column)
+            });
+            if is_sealed {
+                continue;
+            }
+            let pin = records.iter().find(|r| {
+                declared.mode == Mode::Deterministic
+                    && r.sealed
+                    && (r.mode, &r.keyring, &r.domain)
+                        == (declared.mode, &declared.keyring, &declared.domain)
+            });
+            let key = keys.choose(&declared.keyring, pin.map(|record| &*record.key_id));
+            let (key_id, key_check) = key.unwrap_or_default();
+            let index = catalog.columns.len() + catalog.pending.len();
+            catalog.pending.push(SealedColumn {
+                id: ColumnId(u32::try_from(index).unwrap_or(u32::MAX)),
+                relation: 0,
+                number: 0,
+                schema: table.schema.clone(),
+                table: table.table.clone(),
+                column: declared.column.clone(),
+                policy: table.policy.clone(),
+                mode: declared.mode,
+                domain: declared.domain.clone(),
+                keyring: declared.keyring.clone(),
+                key_id,
+                key_check,
+                logical: LogicalType::Text,
+            });
+        }
+    }
+}
+
 /// A write whose profile copy would not be made, or not as declared, must not happen. Partitions
 /// have clones of the root's row triggers, each of which can be disabled by itself, and a TRUNCATE
 /// trigger of their own.
@@ -116,6 +157,11 @@ pub(super) fn check_triggers(
 ) {
     let Some(base) = catalog.relation(&table.schema, &table.table) else { return };
     if base.protected.is_none() {
+        return;
+    }
+    // Before its last source column is there the profile cannot be made.
+    let copies = table.profile.iter().flat_map(|profile| &profile.copies);
+    if copies.clone().any(|(source, _)| base.columns.iter().all(|c| c.name != *source)) {
         return;
     }
     let base = base.oid;

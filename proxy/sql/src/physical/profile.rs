@@ -224,6 +224,48 @@ pub fn create_table(
     ]
 }
 
+/// The statements of a PL/pgSQL block that make the profile of a base table which the same block
+/// has made, with the rights of whoever makes that. What an earlier table of the name has left
+/// goes first.
+pub fn create_inside(table: &TableProtection, profile: &Profile) -> Vec<String> {
+    let name = quote_name(&profile.schema, &profile.table);
+    let key_type = format!(
+        "{}({}::pg_catalog.regclass, {})",
+        quote_name(super::SCHEMA, super::own::KEY_TYPE),
+        quote_literal(&quote_name(&table.schema, &table.table)),
+        quote_literal(&profile.key)
+    );
+    let mut columns = String::new();
+    for (_, copy) in &profile.copies {
+        let _ = write!(columns, ", {} text COLLATE \"C\"", quote_ident(copy));
+    }
+    vec![
+        drop_own(table, profile, ""),
+        format!(
+            "EXECUTE pg_catalog.concat({}, {key_type}, {})",
+            quote_literal(&format!("CREATE TABLE {name} ({} ", quote_ident(&profile.link))),
+            quote_literal(&format!(" PRIMARY KEY{columns})")),
+        ),
+        format!("COMMENT ON TABLE {name} IS {}", quote_literal(&comment(table))),
+    ]
+}
+
+/// The statement of a PL/pgSQL block that drops a profile of ours once its base table is gone.
+pub fn drop_with_base(table: &TableProtection, profile: &Profile) -> String {
+    let base = quote_literal(&quote_name(&table.schema, &table.table));
+    drop_own(table, profile, &format!("pg_catalog.to_regclass({base}) IS NULL AND "))
+}
+
+fn drop_own(table: &TableProtection, profile: &Profile, condition: &str) -> String {
+    let name = quote_name(&profile.schema, &profile.table);
+    format!(
+        "IF {condition}pg_catalog.obj_description(pg_catalog.to_regclass({}), 'pg_class') \
+         OPERATOR(pg_catalog.=) {} THEN DROP TABLE {name}; END IF",
+        quote_literal(&name),
+        quote_literal(&comment(table))
+    )
+}
+
 /// A copy column that is missing.
 pub fn add_copy(profile: &Profile, copy: &str) -> String {
     format!(
@@ -233,18 +275,29 @@ pub fn add_copy(profile: &Profile, copy: &str) -> String {
     )
 }
 
-/// The trigger's function (created or replaced) with its owner and rights.
-pub fn create_function(trigger: &ExpectedTrigger, owner: &str) -> Vec<String> {
+/// The trigger's function (created or replaced) with its rights, and its owner if there is one
+/// yet.
+pub fn create_function(trigger: &ExpectedTrigger, owner: Option<&str>) -> Vec<String> {
     let name = quote_name(&trigger.function_schema, &trigger.function_name);
     let body = dollar_quote(&trigger.body);
-    vec![
+    let mut statements = vec![
         format!(
             "CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
              SET search_path = pg_catalog, pg_temp SET row_security = off AS {body}"
         ),
         format!("REVOKE ALL ON FUNCTION {name}() FROM PUBLIC"),
-        format!("ALTER FUNCTION {name}() OWNER TO {}", quote_ident(owner)),
-    ]
+        comment_on_function(trigger),
+    ];
+    if let Some(owner) = owner {
+        statements.push(format!("ALTER FUNCTION {name}() OWNER TO {}", quote_ident(owner)));
+    }
+    statements
+}
+
+/// The comment by which [`super::own::ADOPT`] finds the trigger's function.
+pub fn comment_on_function(trigger: &ExpectedTrigger) -> String {
+    let name = quote_name(&trigger.function_schema, &trigger.function_name);
+    format!("COMMENT ON FUNCTION {name}() IS {}", quote_literal(&trigger.comment))
 }
 
 /// The trigger itself, firing ALWAYS: rows that arrive by logical replication are copied too.

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use crate::protection::{ProfileOwner, TableProtection};
 
+use super::own::function_comment;
 use super::profile;
 
 /// Bits of `pg_trigger.tgtype` (PostgreSQL, `src/include/catalog/pg_trigger.h`).
@@ -43,6 +44,8 @@ pub struct ExpectedTrigger {
     pub tgtype: i16,
     /// `pg_proc.prosrc` of its function.
     pub body: String,
+    /// The comment on its function.
+    pub comment: String,
 }
 
 impl ExpectedTrigger {
@@ -133,6 +136,7 @@ fn expected(
         function_name: profile::function_name(name, table),
         tgtype,
         body,
+        comment: function_comment(table),
     }
 }
 

@@ -107,6 +107,7 @@ fn outside_the_edits_the_server_reads_what_the_client_wrote() {
                     "syntax error, edited"
                 }
                 Ok(Verdict::TooDeep) => "too deep",
+                Ok(Verdict::Completed) => "completed",
                 Err(difference) => {
                     wrong.push(format!("{difference}\n    in {}", sample.text));
                     "wrong"

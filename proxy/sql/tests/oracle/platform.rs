@@ -4,7 +4,7 @@ use pgveil_seal::Mode;
 use pgveil_sql::catalog::{Catalog, CatalogLoad};
 use pgveil_sql::protection::{ColumnProtection, Declaration, TableProtection};
 
-use crate::fixture::settings;
+use crate::fixture::{AnyKey, settings};
 
 /// `(name, type, typmod, domain or "-")`
 type Column = (&'static str, &'static str, &'static str, &'static str);
@@ -146,5 +146,5 @@ pub(super) fn catalog(mode: Mode) -> Catalog {
         }
     }
     row(6, &["1"]);
-    load.finish(&declaration, &settings(), &|_, _, _| Ok(())).unwrap()
+    load.finish(&declaration, &settings(), &AnyKey).unwrap()
 }

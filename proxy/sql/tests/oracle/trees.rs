@@ -21,6 +21,9 @@ pub(super) enum Verdict {
     SyntaxError { edits: usize },
     /// The oracle's own decoder gives up on deep trees.
     TooDeep,
+    /// Something else by design: a definition changes, and is completed. The table of statements
+    /// shows how; here both are read.
+    Completed,
 }
 
 /// Analyses a text as the session would, carries the edits out, and compares.
@@ -51,6 +54,9 @@ fn judge_with(text: &str, catalog: &Catalog, ours: Option<&str>) -> Result<Verdi
         return Ok(Verdict::Refused(refusal.to_string()));
     }
     let our_text = ours.unwrap_or(&rendered.text);
+    if script.statements.iter().any(is_completed) {
+        return completed(text, our_text);
+    }
     let changes = changes(&script, &rendered.moved, &rendered.text)?;
     let (theirs, ours) = match (parse(text)?, parse(our_text)?) {
         (Parsed::Tree(theirs), Parsed::Tree(ours)) => (theirs, ours),
@@ -79,6 +85,33 @@ fn judge_with(text: &str, catalog: &Catalog, ours: Option<&str>) -> Result<Verdi
         Some(refusal) => Verdict::Refused(refusal.to_string()),
         None => Verdict::Same { edits: changes.len() },
     })
+}
+
+fn is_completed(planned: &Planned) -> bool {
+    planned.refusal.is_none()
+        && planned
+            .edits
+            .iter()
+            .any(|edit| matches!(&edit.with, Replacement::Text(text) if !text.starts_with('$')))
+}
+
+/// What is sent is read by the server's parser where the client's text is, and so is the statement
+/// inside a block.
+fn completed(text: &str, ours: &str) -> Result<Verdict, String> {
+    if !matches!(parse(text)?, Parsed::Tree(_)) {
+        return Ok(Verdict::Completed);
+    }
+    let inner = ours
+        .split("_$")
+        .skip(1)
+        .step_by(2)
+        .map(|piece| piece.rsplit_once("$pgveil").map_or(piece, |(statement, _)| statement));
+    for part in std::iter::once(ours).chain(inner) {
+        if let Parsed::Invalid(error) = parse(part)? {
+            return Err(format!("ours is a syntax error: {error}\n    ours {part}"));
+        }
+    }
+    Ok(Verdict::Completed)
 }
 
 fn has_refusal(script: &Script) -> bool {

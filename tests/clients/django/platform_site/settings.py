@@ -28,6 +28,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
+if os.environ.get("ALLAUTH"):
+    INSTALLED_APPS += ["allauth", "allauth.account", "allauth.socialaccount", "allauth.mfa"]
+    MIDDLEWARE += ["allauth.account.middleware.AccountMiddleware"]
+
 ROOT_URLCONF = "platform_site.urls"
 
 TEMPLATES = [

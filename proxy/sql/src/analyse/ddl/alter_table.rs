@@ -1,0 +1,302 @@
+//! ALTER TABLE.
+
+use std::collections::HashSet;
+
+use pgveil_seal::LogicalType;
+use sqlparser::ast::{
+    AlterColumnOperation, AlterTable, AlterTableOperation, DataType, Expr, Ident,
+    RenameTableNameKind,
+};
+
+use super::super::Analysis;
+use super::super::kind::{Kind, Sealed};
+use super::super::leaf::character_type;
+use super::super::scope::{Ctes, fold, parts, relation_columns};
+use super::definition::{Target, unsealable};
+use crate::catalog::Relation;
+use crate::lex::identifier;
+use crate::refusal::{Reason, Refusal};
+
+impl<'c> Analysis<'c> {
+    /// What names no protected column touches none. False: look at the tree.
+    pub(super) fn alter_by_tokens(&mut self, relations: &[&'c Relation]) -> Result<bool, Refusal> {
+        let has = |wanted: &str| {
+            self.tokens.iter().any(|t| self.text[t.range.clone()].eq_ignore_ascii_case(wanted))
+        };
+        let operation = self.after_relation();
+        let names_ours = self
+            .tokens
+            .iter()
+            .filter_map(|token| identifier(self.text, token))
+            .any(|name| name.starts_with("pgveil"));
+        if names_ours || has("trigger") {
+            return Err(
+                self.unsupported("ALTER TABLE of what pgveil made, or of triggers", relations)
+            );
+        }
+        let allowed = matches!(
+            operation.as_str(),
+            "add"
+                | "drop"
+                | "alter"
+                | "owner"
+                | "set"
+                | "reset"
+                | "validate"
+                | "cluster"
+                | "replica"
+        ) && !has("schema");
+        let declared =
+            self.tokens.iter().filter_map(|token| identifier(self.text, token)).any(|name| {
+                self.catalog
+                    .declared
+                    .iter()
+                    .any(|table| table.columns.iter().any(|column| column.column == name))
+            });
+        let named = self.named_columns(relations).is_some() || declared;
+        Ok(allowed && !named)
+    }
+
+    /// The word behind the table's name in ALTER TABLE.
+    fn after_relation(&self) -> String {
+        let words = self.words();
+        let mut index = 2;
+        while ["if", "exists", "only"].iter().any(|w| words.is(index, w)) {
+            index += 1;
+        }
+        index += 1;
+        while words.is(index, ".") {
+            index += 2;
+        }
+        if words.is(index, "*") {
+            index += 1;
+        }
+        words.at(index)
+    }
+
+    pub(in super::super) fn alter_table(&mut self, alter: &AlterTable) -> Result<(), Refusal> {
+        // Where it is not there the server says so.
+        let relation = self.existing_by_name(&alter.name);
+        let Some(relation) = relation else {
+            return Err(self.refuse(Reason::UndefinedTable(alter.name.to_string())));
+        };
+        let mut target = Target {
+            schema: relation.schema.clone(),
+            table: relation.name.clone(),
+            columns: relation_columns(relation),
+            texts: texts(relation),
+        };
+        let declared = self.catalog.declared(&relation.schema, &relation.name);
+        if declared.is_some() || relation.in_scope {
+            self.touched = true;
+        }
+        let before: HashSet<String> = names(&target);
+        for operation in &alter.operations {
+            if let AlterTableOperation::AddColumn { column_def, .. } = operation {
+                let exists = before.contains(&fold(&column_def.name));
+                if !exists {
+                    self.add_column(&mut target, column_def)?;
+                }
+            }
+        }
+        for operation in &alter.operations {
+            self.operation(operation, &target, relation, &before)?;
+        }
+        self.pass_over_literals(0, self.tokens.len());
+        if let Some(declared) = declared {
+            let copies = declared.profile.iter().flat_map(|profile| &profile.copies);
+            let completes = copies.clone().any(|(source, _)| !before.contains(source));
+            let complete = names(&target);
+            if completes {
+                self.make_profile(declared, true, |name| complete.contains(name))?;
+            }
+        }
+        self.wrap("ALTER TABLE");
+        Ok(())
+    }
+
+    fn operation(
+        &mut self,
+        operation: &AlterTableOperation,
+        target: &Target,
+        relation: &Relation,
+        before: &HashSet<String>,
+    ) -> Result<(), Refusal> {
+        match operation {
+            AlterTableOperation::AddColumn { column_def, .. } => {
+                // What is there already stays as it is (IF NOT EXISTS), or is an error.
+                if before.contains(&fold(&column_def.name)) {
+                    return Ok(());
+                }
+                self.definition(column_def, target)
+            }
+            AlterTableOperation::AlterColumn { column_name, op } => {
+                self.alter_column(column_name, op, target)
+            }
+            AlterTableOperation::DropColumn { column_names, .. } => {
+                for name in column_names {
+                    if let Kind::Sealed(_) = target.kind(&fold(name)) {
+                        self.drop_column(name, relation)?;
+                    }
+                }
+                Ok(())
+            }
+            AlterTableOperation::AddConstraint { constraint, .. } => {
+                self.constraint(constraint, target)
+            }
+            AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
+                let (old, new) = (fold(old_column_name), fold(new_column_name));
+                let sealed = matches!(target.kind(&old), Kind::Sealed(_));
+                let becomes = self.declared_column(&target.schema, &target.table, &new).is_some();
+                if sealed || becomes {
+                    return Err(self.refuse(Reason::Declared {
+                        what: "RENAME COLUMN".into(),
+                        name: format!("{}.{}", target.table, if sealed { old } else { new }),
+                    }));
+                }
+                Ok(())
+            }
+            AlterTableOperation::RenameTable { table_name } => {
+                let (RenameTableNameKind::As(name) | RenameTableNameKind::To(name)) = table_name;
+                let new = parts(name).and_then(|parts| parts.last().cloned()).unwrap_or_default();
+                let becomes = self.catalog.declared(&target.schema, &new).is_some();
+                if relation.protected.is_some() || becomes {
+                    return Err(self.refuse(Reason::Declared {
+                        what: "RENAME".into(),
+                        name: if becomes { new } else { target.table.clone() },
+                    }));
+                }
+                if relation.in_scope {
+                    return Err(self.unsupported("ALTER TABLE ... RENAME", &[relation]));
+                }
+                Ok(())
+            }
+            // Guards cannot be named: see `alter_by_tokens`.
+            AlterTableOperation::DropConstraint { .. }
+            | AlterTableOperation::RenameConstraint { .. }
+            | AlterTableOperation::ValidateConstraint { .. }
+            | AlterTableOperation::OwnerTo { .. }
+            | AlterTableOperation::SetOptionsParens { .. }
+            | AlterTableOperation::ResetOptions { .. }
+            | AlterTableOperation::ReplicaIdentity { .. }
+            | AlterTableOperation::EnableRowLevelSecurity
+            | AlterTableOperation::DisableRowLevelSecurity
+            | AlterTableOperation::ForceRowLevelSecurity
+            | AlterTableOperation::NoForceRowLevelSecurity => Ok(()),
+            _ => Err(self.unsupported("this form of ALTER TABLE", &[relation])),
+        }
+    }
+
+    fn drop_column(&mut self, name: &Ident, relation: &Relation) -> Result<(), Refusal> {
+        let column = fold(name);
+        let declared = self.catalog.declared(&relation.schema, &relation.name);
+        let copied = declared
+            .and_then(|declared| declared.profile.as_ref())
+            .is_some_and(|profile| profile.copies.iter().any(|(source, _)| *source == column));
+        if copied {
+            return Err(self.refuse(Reason::Declared {
+                what: "DROP COLUMN of a column that a profile copies".into(),
+                name: format!("{}.{column}", relation.name),
+            }));
+        }
+        self.prepared(&format!("{}.{}", relation.schema, relation.name))?;
+        self.forget();
+        Ok(())
+    }
+
+    fn alter_column(
+        &mut self,
+        name: &Ident,
+        operation: &AlterColumnOperation,
+        target: &Target,
+    ) -> Result<(), Refusal> {
+        let Kind::Sealed(sealed) = target.kind(&fold(name)) else {
+            return match operation {
+                AlterColumnOperation::SetDataType { using: Some(expr), .. } => {
+                    self.plain_expr(expr, &target.scope(), &Ctes::default(), "USING")
+                }
+                _ => Ok(()),
+            };
+        };
+        match operation {
+            AlterColumnOperation::SetNotNull
+            | AlterColumnOperation::DropNotNull
+            | AlterColumnOperation::DropDefault => Ok(()),
+            AlterColumnOperation::SetDefault { value } => self.sealed_default(value, sealed, name),
+            AlterColumnOperation::SetDataType { data_type, using, .. } => {
+                self.alter_type(name, data_type, using.as_ref(), sealed)
+            }
+            AlterColumnOperation::AddGenerated { .. }
+            | AlterColumnOperation::GenericOptions { .. } => {
+                let column = self.catalog.column(sealed.column);
+                Err(unsealable(column, "a clause in its definition", name))
+            }
+        }
+    }
+
+    /// The physical type stays; what changes is the type that clients see.
+    fn alter_type(
+        &mut self,
+        name: &Ident,
+        data_type: &DataType,
+        using: Option<&Expr>,
+        sealed: Sealed,
+    ) -> Result<(), Refusal> {
+        let column = self.catalog.column(sealed.column);
+        let Some(logical) = character_type(data_type) else {
+            return Err(unsealable(column, "its new type", name));
+        };
+        if !using.is_none_or(|expr| is_column(expr, name, logical)) {
+            return Err(unsealable(column, "USING with an expression", name));
+        }
+        let start = self
+            .token_at(name.span)
+            .and_then(|at| (at..at + 5).find(|index| self.is(*index, "type")));
+        let Some(start) = start else { return Err(self.unparsed("ALTER COLUMN")) };
+        let end = self.item_end(start);
+        // A collation changes nothing where equal means the same bytes; which one it is, is not
+        // looked at.
+        if (start..end).any(|index| self.is(index, "collate")) {
+            return Err(unsealable(column, "a collation", name));
+        }
+        self.put(self.bytes(start + 1, end), "text COLLATE \"C\"".to_owned());
+        self.retype(column, logical, !holds(logical, sealed.logical))
+    }
+}
+
+/// Every value of `old` is a value of `new`, and the same one.
+fn holds(new: LogicalType, old: LogicalType) -> bool {
+    match (new, old) {
+        (
+            LogicalType::Text | LogicalType::Varchar(None),
+            LogicalType::Text | LogicalType::Varchar(_),
+        )
+        | (LogicalType::Char(None), LogicalType::Char(None)) => true,
+        (LogicalType::Varchar(Some(new)), LogicalType::Varchar(Some(old)))
+        | (LogicalType::Char(Some(new)), LogicalType::Char(Some(old))) => new >= old,
+        _ => false,
+    }
+}
+
+/// The column itself, perhaps with a cast to its new type.
+fn is_column(expr: &Expr, name: &Ident, logical: LogicalType) -> bool {
+    match expr {
+        Expr::Identifier(ident) => fold(ident) == fold(name),
+        Expr::Nested(inner) => is_column(inner, name, logical),
+        Expr::Cast { expr, data_type, .. } => {
+            character_type(data_type) == Some(logical) && is_column(expr, name, logical)
+        }
+        _ => false,
+    }
+}
+
+fn names(target: &Target) -> HashSet<String> {
+    target.columns.iter().map(|column| column.name.to_string()).collect()
+}
+
+/// The columns of a character type that are not sealed.
+fn texts(relation: &Relation) -> HashSet<String> {
+    let is_text = |oid: u32| LogicalType::from_pg(oid, -1).is_some();
+    let columns = relation.columns.iter().filter(|c| c.sealed.is_none() && is_text(c.type_oid));
+    columns.map(|column| column.name.clone()).collect()
+}

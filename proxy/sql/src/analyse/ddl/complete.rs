@@ -1,0 +1,226 @@
+//! What completes a statement, in the same statement.
+//!
+//! The client's text becomes the argument of an EXECUTE in a DO block, between what must hold
+//! before it and what has to be done after it. One statement stays one statement: in whatever
+//! protocol it comes, alone, in a string of several or in a transaction, it happens with its
+//! record and its triggers or not at all, and a ROLLBACK takes all of it back. The session puts
+//! the command tag, the errors' positions and their context right. Nothing runs with other rights
+//! than the client's, except the functions of [`own`].
+//!
+//! What differs: `log_statement = ddl` does not log what a DO block executes.
+
+use pgveil_seal::LogicalType;
+use sqlparser::ast::ObjectName;
+
+use super::super::Analysis;
+use crate::catalog::{Relation, SealedColumn};
+use crate::physical::{SCHEMA, expected_triggers, own, profile, quote_literal, quote_name};
+use crate::plan::{Edit, Planned, Replacement};
+use crate::protection::{ProfileOwner, TableProtection};
+use crate::refusal::{Reason, Refusal};
+
+/// What surrounds a statement, in PL/pgSQL.
+#[derive(Debug, Default)]
+pub(crate) struct Completion {
+    before: Vec<String>,
+    after: Vec<String>,
+    /// Edits of the client's own text.
+    pub(crate) edits: Vec<Edit>,
+    /// See [`crate::plan::Planned::wrapped`].
+    pub(crate) wrapped: Option<&'static str>,
+    /// The statement is an UPDATE: see [`Analysis::defers`].
+    pub(crate) defers: bool,
+}
+
+impl Completion {
+    /// Nothing is to be done, or changed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty() && self.edits.is_empty()
+    }
+}
+
+impl<'c> Analysis<'c> {
+    pub(super) fn put(&mut self, range: std::ops::Range<usize>, text: String) {
+        self.completion.edits.push(Edit { range, with: Replacement::Text(text) });
+    }
+
+    /// Puts the block around the statement, if there is anything to complete.
+    pub(super) fn wrap(&mut self, tag: &'static str) {
+        let Completion { before, after, .. } = &self.completion;
+        let (Some(first), Some(last)) = (self.tokens.first(), self.tokens.last()) else { return };
+        if before.is_empty() && after.is_empty() {
+            return;
+        }
+        let client = &self.text[first.range.start..last.range.end];
+        let mut number = 0;
+        while client.contains(&format!("$pgveil{number}")) {
+            number += 1;
+        }
+        let (block, inner) = (format!("$pgveil{number}$"), format!("$pgveil{number}_$"));
+        let joined = |steps: &[String]| {
+            steps.iter().map(|step| format!("{step}; ")).collect::<Vec<_>>().concat()
+        };
+        let open = format!("DO LANGUAGE plpgsql {block}BEGIN {}EXECUTE {inner}", joined(before));
+        let close = format!("{inner}; {}END{block}", joined(after));
+        let (start, end) = (first.range.start, last.range.end);
+        self.put(start..start, open);
+        self.put(end..end, close);
+        self.completion.wrapped = Some(tag);
+    }
+
+    /// Moves what is to be done to the plan, whose other edits are known.
+    pub(crate) fn complete(&mut self, planned: &mut Planned) {
+        let Completion { edits, wrapped, .. } = std::mem::take(&mut self.completion);
+        planned.edits.extend(edits);
+        planned.edits.sort_by_key(|edit| edit.range.start);
+        planned.wrapped = wrapped;
+    }
+
+    /// The database has the functions of ours that a completion calls.
+    pub(super) fn prepared(&self, relation: &str) -> Result<(), Refusal> {
+        let missing = own::OWN_FUNCTIONS.iter().find(|function| {
+            self.catalog.own_functions.get(function.name).map(String::as_str) != Some(function.body)
+        });
+        match missing {
+            None => Ok(()),
+            Some(_) => Err(self.refuse(Reason::NotPrepared(relation.to_owned()))),
+        }
+    }
+
+    /// Records a column that the statement makes.
+    pub(super) fn record(
+        &mut self,
+        column: &SealedColumn,
+        logical: LogicalType,
+    ) -> Result<(), Refusal> {
+        self.prepared(&format!("{}.{}", column.schema, column.table))?;
+        if column.key_id.is_empty() {
+            return Err(self.refuse(Reason::NoKey {
+                column: format!("{}.{}", column.table, column.column),
+                keyring: column.keyring.clone(),
+            }));
+        }
+        let mut arguments: Vec<String> = [
+            &column.column,
+            &column.policy,
+            column.mode.as_str(),
+            &column.domain,
+            &column.keyring,
+            &column.key_id,
+            &column.key_check,
+        ]
+        .map(quote_literal)
+        .into();
+        arguments.extend(type_arguments(logical));
+        let step = own::perform(own::PROTECT, &column.schema, &column.table, &arguments);
+        self.completion.after.push(step);
+        Ok(())
+    }
+
+    /// Changes the type that clients see; a narrower one only where there are no values.
+    pub(super) fn retype(
+        &mut self,
+        column: &SealedColumn,
+        logical: LogicalType,
+        narrower: bool,
+    ) -> Result<(), Refusal> {
+        self.prepared(&format!("{}.{}", column.schema, column.table))?;
+        let name = quote_literal(&column.column);
+        let call = |function, arguments: &[String]| {
+            own::perform(function, &column.schema, &column.table, arguments)
+        };
+        if narrower {
+            self.completion.before.push(call(own::REQUIRE_EMPTY, std::slice::from_ref(&name)));
+        }
+        let arguments: Vec<String> = std::iter::once(name).chain(type_arguments(logical)).collect();
+        self.completion.after.push(call(own::RETYPE, &arguments));
+        Ok(())
+    }
+
+    /// Removes the records of what the statement drops.
+    pub(super) fn forget(&mut self) {
+        let step = own::perform_forget();
+        if !self.completion.after.contains(&step) {
+            self.completion.after.push(step);
+        }
+    }
+
+    /// Records go with their table, and so does a profile of ours.
+    pub(super) fn drop_table(&mut self, relations: &[&'c Relation]) {
+        if !self.catalog.own_functions.contains_key(own::FORGET) {
+            return;
+        }
+        for relation in relations.iter().filter(|relation| relation.protected.is_some()) {
+            self.forget();
+            let Some(declared) = self.catalog.declared(&relation.schema, &relation.name) else {
+                continue;
+            };
+            if let Some(declared_profile) =
+                declared.profile.as_ref().filter(|p| p.owner == ProfileOwner::Pgveil)
+            {
+                self.completion.after.push(profile::drop_with_base(declared, declared_profile));
+            }
+        }
+        self.wrap("DROP TABLE");
+    }
+
+    /// Makes the profile of a table whose declared copies all have their source now. `filled`:
+    /// the table may have rows.
+    pub(super) fn make_profile(
+        &mut self,
+        table: &TableProtection,
+        filled: bool,
+        has: impl Fn(&str) -> bool,
+    ) -> Result<(), Refusal> {
+        let Some(declared) = &table.profile else { return Ok(()) };
+        // The application makes its own, and then migrate apply the triggers.
+        if declared.owner == ProfileOwner::Application
+            || !declared.copies.iter().all(|(source, _)| has(source))
+        {
+            return Ok(());
+        }
+        let path = format!("{}.{}", table.schema, table.table);
+        if declared.schema == SCHEMA || !has(&declared.key) {
+            return Err(self.refuse(Reason::ProfileLater(path)));
+        }
+        let triggers = expected_triggers(table);
+        let known = |name: &str| self.catalog.own_functions.get(name);
+        if triggers.iter().any(|trigger| known(&trigger.function_name) != Some(&trigger.body)) {
+            return Err(self.refuse(Reason::NotPrepared(path)));
+        }
+        let steps = &mut self.completion.after;
+        steps.extend(profile::create_inside(table, declared));
+        steps.push(own::perform(own::ADOPT, &table.schema, &table.table, &[]));
+        for trigger in &triggers {
+            steps.extend(profile::create_trigger(trigger));
+        }
+        if filled {
+            steps.push(profile::fill(table, declared));
+        }
+        Ok(())
+    }
+}
+
+impl Analysis<'_> {
+    /// Data migrations fold the case of what is there (`SET email = LOWER(email)`), which is
+    /// nothing where the migrations begin with an empty database. In an UPDATE such a call becomes
+    /// one that raises the refusal once a row has a value for it.
+    pub(crate) fn defers(&mut self, function: Option<&str>, name: &ObjectName) -> bool {
+        let folds = matches!(function, Some("lower" | "upper"));
+        if !(folds
+            && self.completion.defers
+            && self.catalog.own_functions.contains_key(own::UNCOMPUTED))
+        {
+            return false;
+        }
+        let first = name.0.first().and_then(|part| part.as_ident());
+        let Some(start) = first.and_then(|ident| self.token_at(ident.span)) else { return false };
+        let (_, end) = self.name_at(start);
+        self.put(self.bytes(start, end), quote_name(SCHEMA, own::UNCOMPUTED));
+        true
+    }
+}
+
+fn type_arguments(logical: LogicalType) -> [String; 2] {
+    [logical.oid().to_string(), logical.typmod().to_string()]
+}

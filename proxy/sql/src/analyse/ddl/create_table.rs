@@ -1,0 +1,164 @@
+//! CREATE TABLE.
+
+use std::collections::HashSet;
+
+use sqlparser::ast::{ColumnOption, CreateTable};
+
+use super::super::Analysis;
+use super::super::kind::Kind;
+use super::super::scope::{Ctes, fold, parts};
+use super::definition::Target;
+use crate::catalog::{Column, Protected, Relation, SealedRef};
+use crate::lex::identifier;
+use crate::protection::TableProtection;
+use crate::refusal::{Reason, Refusal};
+
+impl<'c> Analysis<'c> {
+    /// `at` is the word TABLE.
+    pub(super) fn create_by_tokens(
+        &mut self,
+        at: usize,
+        relations: &[&'c Relation],
+        temporary: bool,
+    ) -> Result<bool, Refusal> {
+        let words = self.words();
+        let exists = words.is(at + 1, "if");
+        let (name, _) = self.name_at(if exists { at + 4 } else { at + 1 });
+        let made = self.made(&name).filter(|_| !temporary);
+        if let Some((schema, table)) = made
+            && self.catalog.declared(&schema, &table).is_some()
+        {
+            let found = self.catalog.relation(&schema, &table);
+            // With plain values in it, or none of the declared columns: migrate seals it.
+            return Ok(found.is_some_and(|relation| relation.protected.is_none()));
+        }
+        self.create_tokens(relations)
+    }
+
+    /// A new table may refer to a protected one by foreign keys to its plain columns.
+    fn create_tokens(&mut self, relations: &[&'c Relation]) -> Result<bool, Refusal> {
+        let words = self.words();
+        for (index, token) in self.tokens.iter().enumerate() {
+            let Some(name) = identifier(self.text, token) else { continue };
+            let Some(relation) = relations.iter().find(|r| r.name == name) else { continue };
+            let before = |by: usize| index.checked_sub(by).map(|i| words.at(i)).unwrap_or_default();
+            let behind_schema = before(1) == ".";
+            let introduced = if behind_schema { before(3) } else { before(1) };
+            let refers = introduced == "references";
+            // The table's own name, where it exists already: IF NOT EXISTS.
+            let own = index < 8 && matches!(introduced.as_str(), "table" | "exists");
+            let column = !refers
+                && !own
+                && !words.is(index + 1, ".")
+                && !behind_schema
+                && matches!(introduced.as_str(), "(" | "," | "constraint" | "key");
+            if refers && words.is(index + 1, "(") {
+                let mut inside = index + 2;
+                while inside < self.tokens.len() && !words.is(inside, ")") {
+                    let referred = words.at(inside);
+                    if relation.columns.iter().any(|c| c.sealed.is_some() && c.name == referred) {
+                        return Err(self.unsupported(
+                            &format!("a foreign key to the protected column {referred}"),
+                            &[relation],
+                        ));
+                    }
+                    inside += 1;
+                }
+            } else if !(refers || own || column) {
+                // LIKE, INHERITS, PARTITION OF, AS SELECT: the tree tells.
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// A table whose definition must be understood: one that a policy declares, or one that takes
+    /// columns from a protected one.
+    pub(in super::super) fn create_table(&mut self, table: &CreateTable) -> Result<(), Refusal> {
+        let made = parts(&table.name).and_then(|name| self.made(&name));
+        let made = made.filter(|_| !table.temporary);
+        let declared = made.and_then(|(schema, table)| self.catalog.declared(&schema, &table));
+        let copied = table.like.is_some()
+            || table.inherits.is_some()
+            || table.partition_of.is_some()
+            || table.clone.is_some();
+        let Some(declared) = declared else {
+            let Some(query) = table.query.as_ref().filter(|_| !copied) else {
+                return Err(
+                    self.unsupported_write("CREATE TABLE ... LIKE, INHERITS or PARTITION OF")
+                );
+            };
+            for column in self.query(query, None, &Ctes::default())? {
+                self.assign(column.kind, None, "the new table")?;
+            }
+            return Ok(());
+        };
+        self.touched = true;
+        let path = format!("{}.{}", declared.schema, declared.table);
+        if copied || table.query.is_some() {
+            return Err(self.refuse(Reason::Statement {
+                what: "CREATE TABLE ... AS, LIKE, INHERITS or PARTITION OF".into(),
+                relation: path,
+            }));
+        }
+        let mut target = Target {
+            schema: declared.schema.clone(),
+            table: declared.table.clone(),
+            columns: Vec::new(),
+            texts: HashSet::new(),
+        };
+        for definition in &table.columns {
+            self.add_column(&mut target, definition)?;
+        }
+        for definition in &table.columns {
+            self.definition(definition, &target)?;
+        }
+        for constraint in &table.constraints {
+            self.constraint(constraint, &target)?;
+        }
+        self.pass_over_literals(0, self.tokens.len());
+        let has = |name: &str| target.columns.iter().any(|column| *column.name == *name);
+        // IF NOT EXISTS: what is there has its profile.
+        if self.catalog.relation(&declared.schema, &declared.table).is_none() {
+            if !self.completion.is_empty() {
+                self.make_profile(declared, false, has)?;
+            }
+            self.makes = Some(Box::new(made_relation(declared, table, &target)));
+        }
+        self.wrap("CREATE TABLE");
+        Ok(())
+    }
+}
+
+/// The table as the catalog will have it.
+fn made_relation(declared: &TableProtection, table: &CreateTable, target: &Target) -> Relation {
+    let columns = table.columns.iter().zip(1..).map(|(definition, number)| {
+        let name = fold(&definition.name);
+        let generated = definition.options.iter().any(|option| {
+            matches!(option.option, ColumnOption::Generated { generation_expr: Some(_), .. })
+        });
+        let sealed = match target.kind(&name) {
+            Kind::Sealed(sealed) => {
+                Some(SealedRef { column: sealed.column, logical: sealed.logical })
+            }
+            _ => None,
+        };
+        // Only sealed columns' types are asked for.
+        Column { number, name, type_oid: 0, typmod: -1, generated, copy: false, sealed }
+    });
+    let columns: Vec<Column> = columns.collect();
+    let in_scope = columns.iter().any(|column| column.sealed.is_some());
+    Relation {
+        oid: 0,
+        schema: declared.schema.clone(),
+        name: declared.table.clone(),
+        kind: if table.partition_by.is_some() { 'p' } else { 'r' },
+        columns,
+        protected: in_scope.then(|| Protected {
+            policy: declared.policy.clone(),
+            profile: declared.profile.clone(),
+        }),
+        problems: Vec::new(),
+        in_scope,
+    }
+}
