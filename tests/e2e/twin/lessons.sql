@@ -48,9 +48,12 @@ SELECT email FROM contact WHERE id = 1;
 RESET search_path;
 SELECT email FROM auth_user WHERE id = 1;
 DROP SCHEMA other CASCADE;
--- A temporary table would shadow.
--- refused
+-- A temporary table shadows, and is not protected.
 CREATE TEMP TABLE contact (id int, email text);
+INSERT INTO contact VALUES (1, 'nobody');
+SELECT email, length(email) FROM contact WHERE email LIKE 'no%';
+SELECT email FROM public.contact WHERE id = 1;
+DROP TABLE contact;
 SELECT email FROM contact WHERE id = 1;
 -- A materialised view holds tokens, and is read like its table.
 CREATE MATERIALIZED VIEW mails AS SELECT id, email, username FROM auth_user;

@@ -90,14 +90,10 @@ async fn everything_in_the_way_is_named_at_once() {
     strange.columns[0].keyring = "unknown".to_owned();
     let declaration = Declaration {
         tables: vec![
-            table(
-                "odd",
-                &[("n", d), ("j", d), ("loose", d), ("low", d), ("made", d), ("who", d), ("no", d)],
-            ),
+            table("odd", &[("n", d), ("j", d), ("loose", d), ("low", d), ("made", d), ("who", d)]),
             table("part", &[("region", d), ("email", d)]),
             table("full_of_rows", &[("email", d)]),
             table("not_a_table", &[("email", d)]),
-            table("missing", &[("email", d)]),
             strange,
         ],
     };
@@ -110,12 +106,10 @@ async fn everything_in_the_way_is_named_at_once() {
         ("column made of table", "generated column"),
         ("public.odd.made", "generated"),
         ("public.odd.who", "default that is computed"),
-        ("public.odd.no", "does not exist"),
         ("public.odd", "declared twice"),
         ("public.part.region", "partition key"),
         ("public.full_of_rows", "later version"),
         ("public.not_a_table", "not a table"),
-        ("public.missing", "does not exist"),
         ("public.odd.good", "keyring unknown"),
     ] {
         assert!(
@@ -337,4 +331,34 @@ async fn a_changed_mode_is_refused() {
     other.columns.push(column("email", Mode::Randomized));
     let findings = refused(&client, &only(other)).await;
     assert!(findings.iter().any(|f| f.what.contains("is sealed with mode")), "{findings:?}");
+}
+
+/// What is declared and not there yet is sealed by the statement that makes it; what that calls
+/// is made now, once.
+#[tokio::test]
+async fn tables_that_do_not_exist_yet() {
+    let mut client = database("absent").await;
+    let declaration = people(ProfileOwner::Pgveil, &["email"]);
+    let plan = planned(&client, &declaration).await;
+    assert!(listed(plan.warnings()).contains("does not exist yet"), "{plan}");
+    migrate(&mut client, &declaration).await;
+    assert_eq!(
+        rows(
+            &client,
+            "SELECT proname, proacl FROM pg_proc WHERE pronamespace = 'pgveil'::regnamespace
+                AND prorettype = 'trigger'::regtype ORDER BY 1"
+        )
+        .await,
+        "pgveil_profile:public.auth_user|{postgres=X/postgres} \
+         pgveil_profile_truncate:public.auth_user|{postgres=X/postgres}"
+    );
+    assert_eq!(planned(&client, &declaration).await.steps(), []);
+    let report = check(&client, &declaration, &keyrings()).await.unwrap();
+    assert_eq!(report.worst(), Severity::Warning, "{report}");
+    // Made past pgveil, it is sealed as ever.
+    run(&client, AUTH_USER).await;
+    migrate(&mut client, &declaration).await;
+    assert_eq!(planned(&client, &declaration).await.steps(), []);
+    run(&client, &insert_user(1, "ada")).await;
+    assert_eq!(rows(&client, "SELECT count(*) FROM web_profile").await, "1");
 }
