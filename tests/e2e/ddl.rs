@@ -46,10 +46,8 @@ fn physical(database: &Database) -> Vec<String> {
             key_check, type_oid, typmod, stage FROM pgveil.columns ORDER BY relation::text, 3",
     ];
     let rows = queries.iter().flat_map(|query| database.query(query));
-    rows.map(|row| {
-        row.into_iter().map(|cell| cell.unwrap_or_default()).collect::<Vec<_>>().join("|")
-    })
-    .collect()
+    rows.map(|row| row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>().join("|"))
+        .collect()
 }
 
 /// Made through the proxy, a schema is the one that `migrate apply` makes of the same tables.

@@ -213,8 +213,8 @@ impl Planner<'_> {
     /// The table, or the last column that is copied, does not exist yet: what its triggers will run
     /// does, and passes to the table's owner with the triggers.
     fn trigger_functions(&mut self, table: &TableProtection, base: Option<&Relation>) {
-        let owned = table.profile.as_ref().is_some_and(|p| p.owner == ProfileOwner::Pgveil);
-        for wanted in expected_triggers(table).iter().filter(|_| owned) {
+        let ours = table.profile.as_ref().is_some_and(|p| p.owner == ProfileOwner::Pgveil);
+        for wanted in expected_triggers(table).iter().filter(|_| ours) {
             let found = self.facts.function(&wanted.function_name);
             let right = found.is_some_and(|found| {
                 found.body == wanted.body
