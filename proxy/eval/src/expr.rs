@@ -165,7 +165,7 @@ pub enum Function {
     Replace,
     /// `concat`, of anything
     Concat,
-    /// `||` of two strings
+    /// `||` of strings: of two, or of all that are joined one behind the other
     Join,
     Reverse,
     SplitPart,
@@ -175,7 +175,7 @@ pub enum Function {
 
 impl Function {
     /// The types of its arguments, those that may be left out included, and how many must be
-    /// there. `concat` takes any number of any type.
+    /// there. More than these only where it [`repeats`](Self::repeats).
     pub(crate) fn arguments(self) -> (&'static [Type], usize) {
         use Type::{Integer, Text};
         match self {
@@ -194,6 +194,11 @@ impl Function {
             Self::SplitPart => (&[Text, Text, Integer], 3),
             Self::Concat => (&[], 0),
         }
+    }
+
+    /// Takes any number of arguments: `concat` of any type, `||` of strings.
+    pub(crate) fn repeats(self) -> bool {
+        matches!(self, Self::Concat | Self::Join)
     }
 
     pub(crate) fn result(self) -> Type {

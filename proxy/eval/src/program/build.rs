@@ -174,8 +174,7 @@ impl Builder<'_> {
 
     fn call(&mut self, function: Function, args: &[Expr], collation: &Collation) -> Result<Built> {
         let (types, least) = function.arguments();
-        let any = function == Function::Concat;
-        if args.len() < least || (!any && args.len() > types.len()) {
+        if args.len() < least || (!function.repeats() && args.len() > types.len()) {
             return Err(BuildError::Arguments(args.len()));
         }
         let mut fixed = true;
@@ -185,17 +184,22 @@ impl Builder<'_> {
             if !function.takes_blanks() {
                 built = self.folded(unpadded(built));
             }
-            if let Some(expected) = types.get(index).filter(|_| built.of != Some(Type::Bpchar)) {
+            if let Some(expected) = types.get(index).or(types.last())
+                && built.of != Some(Type::Bpchar)
+            {
                 expect(&built, *expected)?;
             }
             fixed &= built.constant;
             nodes.push(built.node);
         }
-        if !any && nodes.iter().any(is_null) {
-            return Ok(constant(Value::Null, Some(function.result())));
+        // `concat` takes NULLs, and is not simplified, since what types print may be a setting.
+        let of = Some(function.result());
+        if function != Function::Concat && nodes.iter().any(is_null) {
+            return Ok(constant(Value::Null, of));
         }
+        fixed &= function != Function::Concat;
         let node = Node::Call { function, args: nodes.into(), collation: collation.clone() };
-        Ok(Built { node, of: Some(function.result()), constant: fixed })
+        Ok(Built { node, of, constant: fixed })
     }
 
     fn like(

@@ -126,6 +126,16 @@ impl Node {
                 }
                 Value::from(joined)
             }
+            Self::Call { function: Function::Join, args, .. } => {
+                let mut joined = Some(String::new());
+                for arg in args {
+                    match (arg.value(row)?, &mut joined) {
+                        (Value::Text(value), Some(joined)) => joined.push_str(&value),
+                        _ => joined = None,
+                    }
+                }
+                joined.map_or(Value::Null, Value::from)
+            }
             Self::Call { function, args, collation } => call(*function, args, collation, row)?,
             Self::Coalesce(nodes) => {
                 for node in nodes {
@@ -423,11 +433,6 @@ fn call<'v>(
             let to = string(&third);
             return made(value, |value| Ok(text::replace(value, other, &to)));
         }
-        Function::Join => {
-            let mut joined = value.into_owned();
-            joined.push_str(other);
-            Value::from(joined)
-        }
         Function::Reverse => Value::from(text::reverse(&value)),
         Function::SplitPart => {
             let field = number(&third);
@@ -435,7 +440,7 @@ fn call<'v>(
         }
         Function::StartsWith => Value::Boolean(text::starts_with(&value, other)),
         Function::Md5 => Value::from(text::md5(&value)),
-        // Evaluated elsewhere: it takes NULLs.
-        Function::Concat => Value::Null,
+        // Evaluated elsewhere: they take any number of arguments.
+        Function::Concat | Function::Join => Value::Null,
     })
 }

@@ -172,7 +172,7 @@ impl Maker<'_> {
             (SplitPart, "split_part", &[Type::Text, Type::Text, Type::Integer]),
             (Md5, "md5", &[Type::Text]),
             (Join, "||", &[Type::Text, Type::Text]),
-            (Join, "||", &[Type::Bpchar, Type::Text]),
+            (Join, "||", &[Type::Bpchar, Type::Text, Type::Text]),
             (Concat, "concat", &[Type::Text, Type::Boolean, Type::Integer]),
             (Concat, "concat", &[Type::Bpchar, Type::Text]),
         ];
@@ -199,7 +199,7 @@ impl Maker<'_> {
         let made: Vec<Made> = types.iter().map(|of| self.expr(*of, depth)).collect();
         let (args, sql): (Vec<Expr>, Vec<String>) = made.into_iter().unzip();
         let sql = match function {
-            Function::Join => format!("({} || {})", sql[0], sql[1]),
+            Function::Join => format!("({})", sql.join(" || ")),
             _ => format!("{name}({})", sql.join(", ")),
         };
         (Expr::Call { function, args, collation: self.collation.clone() }, sql)
