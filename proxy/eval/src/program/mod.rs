@@ -132,6 +132,63 @@ mod tests {
         assert_eq!(program.test(&[None]), Ok(None));
     }
 
+    /// As PostgreSQL 15 and 18 answer for the row `('x')`; most of it is whether there is an error.
+    #[test]
+    fn expressions_are_simplified_as_by_the_server() {
+        let a = || Expr::Column(0);
+        let text = |text: &str| Expr::Text(text.to_owned());
+        let failing = || substr(-1);
+        let constant = || Expr::Call {
+            function: Function::Substr,
+            args: vec![text("a"), Expr::Integer(1), Expr::Integer(-1)],
+            collation: Collation::c(),
+        };
+        let equal = |left: Expr, right: Expr| Expr::Compare {
+            comparison: Comparison::Equal,
+            left: Box::new(left),
+            right: Box::new(right),
+            collation: Collation::c(),
+        };
+        let case = |when: Expr, then: Expr| Expr::Case {
+            operand: None,
+            whens: vec![(when, then)],
+            otherwise: Some(Box::new(text("z"))),
+        };
+        let within = |operand: Expr, list: Vec<Expr>| Expr::In {
+            negated: false,
+            operand: Box::new(operand),
+            list,
+        };
+        let null_if = |left: Expr, right: Expr| Expr::NullIf(Box::new(left), Box::new(right));
+        let is_false = || Expr::Boolean(false);
+        let fails = Err(EvalError::NegativeLength);
+        for (index, (expr, expected)) in [
+            (equal(failing(), Expr::Null), Ok(None)),
+            (Expr::And(vec![equal(failing(), text("x")), is_false()]), Ok(Some("f"))),
+            (Expr::And(vec![is_false(), equal(constant(), text("x"))]), Ok(Some("f"))),
+            (Expr::And(vec![equal(constant(), text("x")), is_false()]), fails.clone()),
+            (case(equal(a(), text("y")), constant()), fails.clone()),
+            (case(equal(a(), text("y")), failing()), Ok(Some("z"))),
+            (case(is_false(), constant()), Ok(Some("z"))),
+            (Expr::Coalesce(vec![a(), constant()]), fails.clone()),
+            (Expr::Coalesce(vec![a(), failing()]), Ok(Some("x"))),
+            (Expr::Coalesce(vec![text("a"), constant()]), Ok(Some("a"))),
+            (null_if(Expr::Null, failing()), Ok(None)),
+            (null_if(failing(), Expr::Null), fails.clone()),
+            (within(failing(), vec![Expr::Null]), Ok(None)),
+            (within(a(), vec![text("x"), failing()]), Ok(Some("t"))),
+            (within(a(), vec![text("x"), text("y"), failing()]), Ok(Some("t"))),
+            (within(a(), vec![text("z"), failing()]), fails.clone()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let program = Program::new(&expr, &[Type::Text]).unwrap();
+            let found = program.value(&[Some("x")]).map(Value::output);
+            assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().copied(), "{index}");
+        }
+    }
+
     #[test]
     fn types_are_checked() {
         let program = |expr: &Expr| Program::new(expr, &[Type::Text]).map(|_| ());
