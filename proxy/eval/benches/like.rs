@@ -8,11 +8,11 @@ const VALUES: usize = 100_000;
 
 /// Addresses as people have them, one in a hundred with a letter beyond ASCII.
 fn values() -> Vec<String> {
-    let names = ["smith", "Johnson", "garcia", "Nguyen", "müller", "ivanova", "okafor", "lee"];
+    let names = ["smith", "Johnson", "garcia", "Nguyen", "ivanova", "okafor", "lee", "müller"];
     let mut random = fastrand::Rng::with_seed(6);
     (0..VALUES)
         .map(|index| {
-            let place = if random.u8(..100) == 0 { 4 } else { random.usize(..names.len()) };
+            let place = if random.u8(..100) == 0 { 7 } else { random.usize(..7) };
             format!("{}.{index}@example{}.org", names[place], index % 97)
         })
         .collect()

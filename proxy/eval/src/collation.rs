@@ -157,6 +157,34 @@ impl Collation {
         self.map(value, u8::is_ascii_uppercase, str::to_ascii_lowercase, Locale::lower)
     }
 
+    /// Hands a value over in lower case, without an allocation if it is short and plain.
+    pub(crate) fn with_lower<T>(
+        &self,
+        value: &str,
+        work: impl FnOnce(&str) -> T,
+    ) -> Result<T, EvalError> {
+        let mut buffer = [0; SHORT];
+        if self.is_ascii_alone(value)?
+            && let Some(lower) = buffer.get_mut(..value.len())
+        {
+            lower.copy_from_slice(value.as_bytes());
+            lower.make_ascii_lowercase();
+            if let Ok(lower) = std::str::from_utf8(lower) {
+                return Ok(work(lower));
+            }
+        }
+        Ok(work(&self.lower(value)?))
+    }
+
+    /// Only ASCII letters of the value have another case.
+    fn is_ascii_alone(&self, value: &str) -> Result<bool, EvalError> {
+        match &self.parts.case {
+            Case::Ascii => Ok(true),
+            Case::Libc { plain_ascii, .. } => Ok(*plain_ascii && value.is_ascii()),
+            Case::Unknown => Err(EvalError::Unsupported("case in a builtin collation")),
+        }
+    }
+
     fn map<'v>(
         &self,
         value: &'v str,
@@ -164,11 +192,7 @@ impl Collation {
         ascii: impl Fn(&str) -> String,
         map: impl Fn(&Locale, char) -> char,
     ) -> Result<Cow<'v, str>, EvalError> {
-        let ascii_alone = match &self.parts.case {
-            Case::Ascii => true,
-            Case::Libc { plain_ascii, .. } => *plain_ascii && value.is_ascii(),
-            Case::Unknown => return Err(EvalError::Unsupported("case in a builtin collation")),
-        };
+        let ascii_alone = self.is_ascii_alone(value)?;
         Ok(match &self.parts.case {
             _ if ascii_alone => {
                 if value.bytes().any(|byte| changes(&byte)) {
@@ -207,6 +231,9 @@ impl Collation {
     }
 }
 
+/// Values up to this many bytes are copied to the stack: most names and addresses.
+const SHORT: usize = 256;
+
 fn is_c(name: &str) -> bool {
     matches!(name, "C" | "POSIX")
 }
@@ -219,7 +246,7 @@ fn c_string(value: &str) -> CString {
 
 /// Hands a value over as a C string, without an allocation if it is short.
 fn with_c_str<T>(value: &str, work: impl FnOnce(&CStr) -> T) -> T {
-    let mut buffer = [0; 256];
+    let mut buffer = [0; SHORT];
     if value.len() < buffer.len() {
         buffer[..value.len()].copy_from_slice(value.as_bytes());
         if let Ok(c_str) = CStr::from_bytes_until_nul(&buffer) {

@@ -245,7 +245,9 @@ impl PatternNode {
             Self::Prepared(pattern) => {
                 let Value::Text(value) = &value else { return Ok(None) };
                 Ok(Some(match fold {
-                    Some(collation) => pattern.matches(&collation.lower(value)?)?,
+                    Some(collation) => {
+                        collation.with_lower(value, |value| pattern.matches(value))??
+                    }
                     None => pattern.matches(value)?,
                 }))
             }

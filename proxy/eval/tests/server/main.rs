@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests, which clippy.toml does not recognise
 
+mod agreement;
 mod case;
 mod expressions;
 mod functions;
