@@ -278,6 +278,8 @@ fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Cat
         let why = match seal.slot.purpose {
             Purpose::Assign(_) => "stored",
             Purpose::Compare(_) => "compared",
+            Purpose::Row { compared: None, .. } => "stored where its row is",
+            Purpose::Row { compared: Some(_), .. } => "compared, and stored where its row is",
         };
         let each = if seal.array { "each element of " } else { "" };
         let moved = if index == param.client {
@@ -296,16 +298,28 @@ fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Cat
     let opened: Vec<String> = output
         .iter()
         .enumerate()
-        .filter_map(|(index, output)| match output {
-            Output::Plain => None,
-            Output::Sealed { column, logical, detached: _ } => {
-                let column = catalog.column(*column);
-                Some(format!("{} ({}.{} as {logical})", index + 1, column.table, column.column))
-            }
-        })
+        .filter(|(_, output)| !output.is_plain())
+        .map(|(index, output)| format!("{} ({})", index + 1, sealed_parts(output, catalog)))
         .collect();
     if !opened.is_empty() {
         let _ = writeln!(out, "  result: sealed columns are {}", opened.join(", "));
+    }
+}
+
+/// The sealed columns of an output column.
+fn sealed_parts(output: &Output, catalog: &Catalog) -> String {
+    match output {
+        Output::Plain => String::new(),
+        Output::Sealed { column, logical, detached: _, array } => {
+            let column = catalog.column(*column);
+            let array = if *array { "[]" } else { "" };
+            format!("{}.{} as {logical}{array}", column.table, column.column)
+        }
+        Output::Row(fields) => {
+            let sealed = fields.iter().filter(|field| !field.is_plain());
+            let fields: Vec<String> = sealed.map(|field| sealed_parts(field, catalog)).collect();
+            format!("a row with {}", fields.join(", "))
+        }
     }
 }
 

@@ -107,6 +107,7 @@ macro_rules! files {
 
 files!(
     applications,
+    arrays,
     conflict,
     equality,
     errors,
@@ -114,10 +115,12 @@ files!(
     insert,
     joins,
     lessons,
+    lists,
     mixed,
     named,
     refused,
     returning,
+    rows,
     select,
     transactions,
     unprotected,

@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use memchr::memmem;
+use pgveil_seal::ValueError;
+use pgveil_sql::physical::schema::REFUSE_MESSAGE;
+use pgveil_sql::plan::Planned;
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::backend::{ErrorFields, TransactionStatus, tag};
 use pgveil_wire::frame::HEADER;
@@ -12,6 +15,7 @@ use crate::copying::ENDED;
 use crate::errors::{self, Severity, View};
 use crate::expectation::{Expected, Owner};
 use crate::responses::UNFIT;
+use crate::sealing::value_refusal;
 use crate::session::{End, Session};
 
 impl Session {
@@ -123,6 +127,18 @@ impl Session {
         let Some(entry) = self.queue.front() else {
             return errors::rewrite(out, kind, fields, view);
         };
+        let planned = match &entry.expected {
+            Expected::Query(Some(run)) => run.rows().map(|(planned, _)| planned),
+            Expected::Execute { portal: Some(portal), .. } => portal.prepared.planned(),
+            _ => None,
+        };
+        if let Some(logical) = planned.and_then(Planned::row_type)
+            && fields.get(b'C') == Some(b"23514")
+            && fields.get(b'M') == Some(REFUSE_MESSAGE.as_bytes())
+        {
+            let refusal = value_refusal(&ValueError::TooLong { logical });
+            return errors::write(out, Severity::Error, &refusal, None);
+        }
         match &entry.expected {
             // Nothing of it is in scope: the server's own words, tokens and all.
             Expected::Query(None)

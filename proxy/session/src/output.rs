@@ -1,9 +1,12 @@
 //! Rows on their way to the client.
 
 use std::iter;
+use std::sync::Arc;
 
 use pgveil_policy::Reveal;
-use pgveil_seal::LogicalType;
+use pgveil_seal::{
+    Field, LogicalType, MapError, RowShape, map_binary_array, map_row, map_text_array,
+};
 use pgveil_sql::catalog::ColumnId;
 use pgveil_sql::plan::Output;
 use pgveil_sql::refusal::Refusal;
@@ -23,11 +26,15 @@ pub(crate) enum Cell {
     /// It holds a token.
     Sealed {
         column: ColumnId,
-        /// The type that the client sees.
+        /// The type that the client sees; of the elements, if it is an array.
         logical: LogicalType,
         /// What the policy lets it see.
         reveal: Reveal,
+        /// It is an array of tokens.
+        array: bool,
     },
+    /// It is a row, with an entry for each field.
+    Row(Arc<[Cell]>),
 }
 
 /// Buffers that are used again for every row.
@@ -50,6 +57,21 @@ pub(crate) enum RowError {
     Untranslatable(ColumnId),
 }
 
+impl From<RowShape> for RowError {
+    fn from(_: RowShape) -> Self {
+        Self::Shape
+    }
+}
+
+impl From<MapError<RowError>> for RowError {
+    fn from(error: MapError<RowError>) -> Self {
+        match error {
+            MapError::Element(error) => error,
+            MapError::Array(_) => Self::Shape,
+        }
+    }
+}
+
 impl From<DecodeError> for RowError {
     fn from(_: DecodeError) -> Self {
         Self::Shape
@@ -57,8 +79,9 @@ impl From<DecodeError> for RowError {
 }
 
 /// Appends the DataRow with this body, its sealed cells opened, masked or withheld. Binary and
-/// text formats of the character types are the same bytes, so formats do not matter here. When it
-/// fails `out` is as before.
+/// text formats of the character types are the same bytes, and those of arrays and rows differ in
+/// their first byte, so nobody needs to know which was asked for. When it fails `out` is as
+/// before.
 pub(crate) fn write_row(
     out: &mut Vec<u8>,
     body: &[u8],
@@ -83,10 +106,12 @@ pub(crate) fn write_row(
                 row.cell(out, None);
                 Ok(())
             }
-            (Ok(Some(token)), Cell::Sealed { column, logical, reveal }) => {
-                row.cell_with(out, |out| {
+            (Ok(Some(token)), Cell::Sealed { column, logical, reveal, array: false }) => row
+                .cell_with(out, |out| {
                     show_cell(out, token, *column, *logical, reveal, loaded, utf8_client, scratch)
-                })
+                }),
+            (Ok(Some(value)), cell) => {
+                row.cell_with(out, |out| show_parts(out, value, cell, loaded, utf8_client, scratch))
             }
         };
         if let Err(error) = result {
@@ -114,9 +139,10 @@ pub(crate) fn replace_cell(
     match cell {
         Cell::Plain => out.extend_from_slice(token),
         Cell::Sealed { reveal: Reveal::Withhold, .. } => return Ok(Replaced::Null),
-        Cell::Sealed { column, logical, reveal } => {
+        Cell::Sealed { column, logical, reveal, array: false } => {
             show_cell(out, token, *column, *logical, reveal, loaded, utf8, scratch)?;
         }
+        cell => show_parts(out, token, cell, loaded, utf8, scratch)?,
     }
     Ok(Replaced::Value)
 }
@@ -138,6 +164,91 @@ fn show_cell(
     if utf8 || out[start..].is_ascii() { Ok(()) } else { Err(RowError::Untranslatable(column)) }
 }
 
+/// Appends what the client sees of an array of tokens or of a row that holds some, if its encoding
+/// has it.
+fn show_parts(
+    out: &mut Vec<u8>,
+    value: &[u8],
+    cell: &Cell,
+    loaded: &Loaded,
+    utf8: bool,
+    scratch: &mut Scratch,
+) -> Result<(), RowError> {
+    let start = out.len();
+    open_parts(out, value, cell, loaded, scratch)?;
+    // Other encodings use the bytes of quotes and commas inside characters.
+    if utf8 || (value.is_ascii() && out[start..].is_ascii()) {
+        Ok(())
+    } else {
+        Err(cell.sealed().map_or(RowError::Shape, RowError::Untranslatable))
+    }
+}
+
+/// Appends what the client sees of an array of tokens, or of a row that holds some.
+fn open_parts(
+    out: &mut Vec<u8>,
+    value: &[u8],
+    cell: &Cell,
+    loaded: &Loaded,
+    scratch: &mut Scratch,
+) -> Result<(), RowError> {
+    match cell {
+        Cell::Plain => out.extend_from_slice(value),
+        Cell::Sealed { column, logical, reveal, array: false } => {
+            open_cell(out, value, *column, *logical, reveal, loaded, scratch)?;
+        }
+        Cell::Sealed { column, logical, reveal, array: true } => {
+            let mut open = |token: &[u8], out: &mut Vec<u8>| {
+                open_cell(out, token, *column, *logical, reveal, loaded, scratch)
+            };
+            if value.first() == Some(&0) {
+                out.extend_from_slice(&map_binary_array(value, logical.oid(), open)?);
+            } else {
+                let text = str::from_utf8(value).map_err(|_| RowError::Shape)?;
+                let shown = map_text_array(text, |token| {
+                    let mut value = Vec::new();
+                    open(token.as_bytes(), &mut value)?;
+                    String::from_utf8(value).map_err(|_| RowError::NotText(*column))
+                })?;
+                out.extend_from_slice(shown.as_bytes());
+            }
+        }
+        Cell::Row(fields) => {
+            let types: Vec<Option<u32>> = fields.iter().map(Cell::type_oid).collect();
+            map_row::<RowError>(value, &types, out, |index, value| match &fields[index] {
+                Cell::Plain => Ok(Field::Same),
+                Cell::Sealed { reveal: Reveal::Withhold, .. } => Ok(Field::Null),
+                field => {
+                    let mut shown = Vec::new();
+                    open_parts(&mut shown, value, field, loaded, scratch)?;
+                    Ok(Field::Value(shown))
+                }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+impl Cell {
+    /// The type that its binary form shall show inside a row, if it is another than it shows.
+    fn type_oid(&self) -> Option<u32> {
+        match self {
+            Self::Plain | Self::Row(_) => None,
+            Self::Sealed { logical, array: false, .. } => Some(logical.oid()),
+            Self::Sealed { logical, array: true, .. } => Some(logical.array_oid()),
+        }
+    }
+
+    /// A sealed column in it.
+    fn sealed(&self) -> Option<ColumnId> {
+        match self {
+            Self::Plain => None,
+            Self::Sealed { column, .. } => Some(*column),
+            Self::Row(fields) => fields.iter().find_map(Self::sealed),
+        }
+    }
+}
+
 /// Appends what the client sees of one token.
 fn open_cell(
     out: &mut Vec<u8>,
@@ -150,7 +261,13 @@ fn open_cell(
 ) -> Result<(), RowError> {
     // What is stored has passed the column's own type. Only `character(n)`, which is padded, and
     // another type than the column's, which cuts, look at the value again.
-    let native = logical == loaded.catalog.column(column).logical;
+    let own = loaded.catalog.column(column).logical;
+    // An expression loses the length of `character(n)`, but its values keep their padding.
+    let logical = match (logical, own) {
+        (LogicalType::Char(None), LogicalType::Char(_)) => own,
+        _ => logical,
+    };
+    let native = logical == own;
     let padded = matches!(logical, LogicalType::Char(Some(_)));
     if native && !padded && matches!(reveal, Reveal::Reveal) {
         return loaded
@@ -184,9 +301,10 @@ pub(crate) fn patch_description(body: &mut [u8], output: &[Output]) -> Result<()
     backend::patch_types(
         body,
         output.iter().map(|output| match output {
-            Output::Plain => None,
-            Output::Sealed { column: _, logical, detached } => Some(FieldType {
-                oid: logical.oid(),
+            // Its row type shows its fields only in the catalog.
+            Output::Plain | Output::Row(_) => None,
+            Output::Sealed { column: _, logical, detached, array } => Some(FieldType {
+                oid: if *array { logical.array_oid() } else { logical.oid() },
                 length: -1,
                 typmod: logical.typmod(),
                 detached: *detached,
@@ -200,22 +318,33 @@ pub(crate) fn cells(
     output: &[Output],
     mut decide: impl FnMut(ColumnId) -> Option<Reveal>,
 ) -> Result<Box<[Cell]>, Refusal> {
-    output
-        .iter()
-        .map(|output| match *output {
-            Output::Plain => Ok(Cell::Plain),
-            Output::Sealed { column, logical, detached: _ } => match decide(column) {
-                Some(reveal) => Ok(Cell::Sealed { column, logical, reveal }),
-                None => Err(Refusal {
-                    code: "55000",
-                    message: "the policy has not decided about a column of the result".to_owned(),
-                    detail: None,
-                    hint: None,
-                    position: None,
-                }),
-            },
-        })
-        .collect()
+    output.iter().map(|output| cell(output, &mut decide)).collect()
+}
+
+fn cell(
+    output: &Output,
+    decide: &mut impl FnMut(ColumnId) -> Option<Reveal>,
+) -> Result<Cell, Refusal> {
+    match output {
+        Output::Plain => Ok(Cell::Plain),
+        Output::Sealed { column, logical, detached: _, array } => match decide(*column) {
+            Some(reveal) => {
+                Ok(Cell::Sealed { column: *column, logical: *logical, reveal, array: *array })
+            }
+            None => Err(Refusal {
+                code: "55000",
+                message: "the policy has not decided about a column of the result".to_owned(),
+                detail: None,
+                hint: None,
+                position: None,
+            }),
+        },
+        Output::Row(fields) => {
+            let fields: Result<Arc<[Cell]>, Refusal> =
+                fields.iter().map(|field| cell(field, decide)).collect();
+            Ok(Cell::Row(fields?))
+        }
+    }
 }
 
 impl RowError {
@@ -307,7 +436,6 @@ mod tests {
     use pgveil_sql::plan::{ParamMap, ParamSeal, Purpose, ServerParam, Slot};
     use pgveil_wire::frame;
     use std::collections::HashMap;
-    use std::sync::Arc;
 
     const COLUMN: ColumnId = ColumnId(0);
 
@@ -379,7 +507,7 @@ mod tests {
         let varchar = LogicalType::Varchar(Some(20));
         let (loaded, sealer) = fixture(varchar);
         let token = token(&sealer, "ada@example.org");
-        let cell = |logical, reveal| Cell::Sealed { column: COLUMN, logical, reveal };
+        let cell = |logical, reveal| Cell::Sealed { column: COLUMN, logical, reveal, array: false };
         let mask = Mask { keep_first: 1, keep_last: 3, with: "*".into() };
         for (cell, expected) in [
             (cell(varchar, Reveal::Reveal), Some("ada@example.org")),
@@ -398,8 +526,12 @@ mod tests {
     fn what_does_not_open_is_an_error_that_names_column_and_key() {
         let (loaded, _) = fixture(LogicalType::Text);
         let (_, other) = fixture(LogicalType::Text);
-        let cell =
-            Cell::Sealed { column: COLUMN, logical: LogicalType::Text, reveal: Reveal::Reveal };
+        let cell = Cell::Sealed {
+            column: COLUMN,
+            logical: LogicalType::Text,
+            reveal: Reveal::Reveal,
+            array: false,
+        };
         for stored in [token(&other, "x"), b"plain".to_vec(), Vec::new()] {
             let error = show(&loaded, &cell, Some(&stored), true).unwrap_err();
             let refusal = error.refusal(&loaded);
@@ -412,8 +544,12 @@ mod tests {
     #[test]
     fn other_encodings_get_ascii_or_an_error() {
         let (loaded, sealer) = fixture(LogicalType::Text);
-        let cell =
-            Cell::Sealed { column: COLUMN, logical: LogicalType::Text, reveal: Reveal::Reveal };
+        let cell = Cell::Sealed {
+            column: COLUMN,
+            logical: LogicalType::Text,
+            reveal: Reveal::Reveal,
+            array: false,
+        };
         let ascii = show(&loaded, &cell, Some(&token(&sealer, "abc")), false).unwrap();
         assert_eq!(ascii.as_deref(), Some(&b"abc"[..]));
         let error = show(&loaded, &cell, Some(&token(&sealer, "\u{e9}")), false).unwrap_err();

@@ -240,8 +240,7 @@ impl Session {
     }
 
     fn describe_rows(&mut self, frame: &[u8], output: &[Output]) {
-        let sealed = |output: &Output| matches!(output, Output::Sealed { .. });
-        if self.silenced || !output.iter().any(sealed) {
+        if self.silenced || output.iter().all(Output::is_plain) {
             return self.answer(frame);
         }
         let out = self.link.client.output.tail();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pgveil_seal::{KeyId, Keyring, Mode, OpenError, Opener, Sealer, check_text};
+use pgveil_seal::{KeyId, Keyring, Mode, OpenError, Opener, Sealer, ValueError, check_text};
 use pgveil_sql::catalog::{Catalog, ColumnId, SealedColumn};
 use pgveil_sql::plan::{Purpose, Slot};
 use pgveil_sql::refusal::Refusal;
@@ -65,6 +65,11 @@ struct ColumnSealing {
     opener: Option<Arc<Opener>>,
 }
 
+/// Stands in front of the token of a value that its column cannot take, where the value is a row
+/// of a list that the statement may store or not. It equals no token that is stored, it equals
+/// itself, and the guard of the column refuses it if it comes to that.
+const TOO_LONG: u8 = b'!';
+
 /// All of a catalog's, by [`ColumnId`].
 #[derive(Debug)]
 pub(crate) struct Sealing {
@@ -116,6 +121,7 @@ impl Sealing {
     ) -> Result<(), OpenFailure> {
         let opener = self.column(column).and_then(|sealing| sealing.opener.as_ref());
         let opener = opener.ok_or(OpenFailure::NoKeyring)?;
+        let token = token.strip_prefix(&[TOO_LONG]).unwrap_or(token);
         opener.open_into(token, out).map_err(OpenFailure::Token)?;
         Ok(())
     }
@@ -147,14 +153,27 @@ impl Sealing {
         for cast in &slot.casts {
             text = Cow::Owned(cast.cast(&text).into_owned());
         }
+        if slot.purpose.stores() && opener.is_own_token(text.as_bytes()) {
+            return Err(own_token(column));
+        }
         let text = match slot.purpose {
             Purpose::Assign(logical) => {
-                if opener.is_own_token(text.as_bytes()) {
-                    return Err(own_token(column));
-                }
                 logical.assign(&text).map_err(|error| value_refusal(&error))?
             }
             Purpose::Compare(operand) => operand.compare(&text),
+            Purpose::Row { compared, stored } => {
+                let operand = compared.map(|operand| operand.compare(&text));
+                match (stored.assign(&text), operand) {
+                    (Ok(stored), None) => stored,
+                    (Ok(stored), Some(operand)) if stored == operand => stored,
+                    (Ok(_), Some(_)) => return Err(blanks_cut(column)),
+                    (Err(ValueError::TooLong { .. }), operand) => {
+                        out.push(TOO_LONG);
+                        operand.unwrap_or_else(|| stored.unbounded().compare(&text))
+                    }
+                    (Err(error), _) => return Err(value_refusal(&error)),
+                }
+            }
         };
         sealer.seal_into(text.as_bytes(), out).map_err(|error| Refusal {
             code: "58000",
@@ -163,6 +182,20 @@ impl Sealing {
             hint: None,
             position: None,
         })
+    }
+}
+
+fn blanks_cut(column: &SealedColumn) -> Refusal {
+    Refusal {
+        code: "0A000",
+        message: format!(
+            "blanks at the end of a value for column \"{}\" of relation \"{}\" would be cut, and \
+             the statement also compares them",
+            column.column, column.table
+        ),
+        detail: None,
+        hint: Some("Trim the value.".to_owned()),
+        position: None,
     }
 }
 
@@ -175,7 +208,7 @@ pub(crate) enum OpenFailure {
     Token(OpenError),
 }
 
-fn value_refusal(error: &pgveil_seal::ValueError) -> Refusal {
+pub(crate) fn value_refusal(error: &ValueError) -> Refusal {
     Refusal {
         code: error.sqlstate(),
         hint: error.hint().map(str::to_owned),

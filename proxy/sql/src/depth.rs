@@ -90,7 +90,7 @@ fn needed(text: &str, tokens: &[Token]) -> Option<usize> {
             TokenKind::Operator => {
                 behind_operand = false;
                 level.dropped += 1;
-                if matches!(word, "=" | "<>" | "!=") {
+                if matches!(word, "=" | "<>" | "!=" | "@>" | "<@" | "&&") {
                     level.recursed += 1;
                 } else {
                     level.prefixes += 1;

@@ -102,6 +102,9 @@ fn spell_out(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         Theirs::Word(word) if word.quote_style.is_none() => Some(word.value.to_ascii_lowercase()),
         _ => None,
     };
+    let mut tokens = tokens;
+    all_fields(&mut tokens);
+    without_escape_clauses(&mut tokens);
     let has = tokens.iter().filter_map(word).any(|w| matches!(&*w, "isnull" | "notnull" | "key"));
     if !has {
         return tokens;
@@ -134,6 +137,56 @@ fn spell_out(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         words.push(found);
     }
     spelled
+}
+
+/// Takes `UESCAPE '!'` away, which the parser does not know: the literal's value is read from the
+/// text.
+fn without_escape_clauses(tokens: &mut Vec<TokenWithSpan>) {
+    let mut state = 0;
+    tokens.retain(|token| {
+        state = match (&token.token, state) {
+            (Theirs::Whitespace(_), state) => state,
+            (Theirs::UnicodeStringLiteral(_), _) => 1,
+            (Theirs::Word(word), 1)
+                if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("uescape") =>
+            {
+                2
+            }
+            (Theirs::SingleQuotedString(_), 2) => {
+                state = 0;
+                return false;
+            }
+            _ => 0,
+        };
+        state != 2
+    });
+}
+
+/// The quote of the name that stands for `*` in `(row).*`: no name in a text has it.
+const STAR_QUOTE: char = '*';
+
+/// Makes a field of the `*` in `(row).*`, which the parser does not know.
+fn all_fields(tokens: &mut [TokenWithSpan]) {
+    let mut before: [Option<&Theirs>; 2] = [None, None];
+    let mut stars = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        match &token.token {
+            Theirs::Whitespace(_) => continue,
+            Theirs::Mul if before == [Some(&Theirs::RParen), Some(&Theirs::Period)] => {
+                stars.push(index);
+            }
+            _ => {}
+        }
+        before = [before[1], Some(&token.token)];
+    }
+    for index in stars {
+        tokens[index].token = Theirs::make_word("*", Some(STAR_QUOTE));
+    }
+}
+
+/// True for what [`all_fields`] made.
+pub(crate) fn is_all_fields(name: &sqlparser::ast::Ident) -> bool {
+    name.quote_style == Some(STAR_QUOTE)
 }
 
 fn ends_with(words: &[String], end: &[&str]) -> bool {

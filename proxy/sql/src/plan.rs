@@ -122,6 +122,18 @@ impl Planned {
         })
     }
 
+    /// The type that a value of [`Purpose::Row`] is too long for, when the guard of a column
+    /// refuses one: a plan has one such type with a length.
+    pub fn row_type(&self) -> Option<LogicalType> {
+        let literals = self.edits.iter().filter_map(|edit| match &edit.with {
+            Replacement::Seal { slot, .. } | Replacement::SealArray { slot, .. } => Some(slot),
+            Replacement::Text(_) => None,
+        });
+        let params = self.params.server.iter().filter_map(|param| param.seal.as_ref());
+        let slots = literals.chain(params.map(|seal| &seal.slot));
+        slots.filter_map(|slot| slot.purpose.row_type()).next()
+    }
+
     /// See [`Script::is_untouched`].
     pub fn is_untouched(&self) -> bool {
         self.refusal.is_none()
@@ -229,6 +241,40 @@ pub enum Purpose {
     /// Compared as a value of this type: over-long values match nothing; trailing blanks count
     /// unless the type is `character`.
     Compare(LogicalType),
+    /// It stands in a list of rows, each of which the statement may store or not (`MERGE ... USING
+    /// (VALUES ...)`, `INSERT ... SELECT` from such a list): 22001 is for the row that is stored.
+    Row {
+        /// The list is also compared, as values of this type.
+        compared: Option<LogicalType>,
+        /// The type of the column that stores it.
+        stored: LogicalType,
+    },
+}
+
+impl Purpose {
+    /// True when the value is compared with others.
+    pub fn compares(self) -> bool {
+        match self {
+            Self::Assign(_) | Self::Row { compared: None, .. } => false,
+            Self::Compare(_) | Self::Row { compared: Some(_), .. } => true,
+        }
+    }
+
+    /// True when the value may be stored.
+    pub fn stores(self) -> bool {
+        !matches!(self, Self::Compare(_))
+    }
+
+    /// The type with a length that stores a row of a list.
+    pub fn row_type(self) -> Option<LogicalType> {
+        match self {
+            Self::Row {
+                stored: stored @ (LogicalType::Varchar(Some(_)) | LogicalType::Char(Some(_))),
+                ..
+            } => Some(stored),
+            Self::Row { .. } | Self::Assign(_) | Self::Compare(_) => None,
+        }
+    }
 }
 
 /// How the client's parameters become the server's.
@@ -271,8 +317,8 @@ pub struct ParamSeal {
     pub described: u32,
 }
 
-/// One output column of a statement whose rows need work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One output column of a statement whose rows need work, or one field of a row in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// As it comes.
     Plain,
@@ -286,7 +332,19 @@ pub enum Output {
         /// A cast that is none for the server, since the column is text, makes an expression of
         /// the column: `RowDescription` names no table.
         detached: bool,
+        /// It is an array of one dimension whose elements are such tokens; `logical` is their
+        /// type.
+        array: bool,
     },
+    /// A row as one value, with an entry for each of its fields.
+    Row(Arc<[Output]>),
+}
+
+impl Output {
+    /// True when nothing in it is sealed.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
 }
 
 /// What a policy reviews about a statement: never a value.

@@ -133,7 +133,7 @@ impl Reason {
             ),
             Self::InvalidLiteral => unsupported(
                 "a string literal cannot be read exactly".into(),
-                "Use a parameter, or a literal without Unicode escapes.",
+                "Its escapes are not valid. Use a parameter, or a literal without them.",
             ),
             Self::Encoding(name) => unsupported(
                 format!("client_encoding {name} is not supported for values of protected columns"),
@@ -176,8 +176,9 @@ impl Reason {
                  write it as a parameter.",
             ),
             Self::WholeRow(relation) => unsupported(
-                format!("a whole row of the protected relation {relation} cannot be used as a value"),
-                "Name the columns, or use relation.* in the select list.",
+                format!("a whole row of the protected relation {relation} cannot be computed with"),
+                "A row can be shown, taken apart, counted, and compared where all its columns can. \
+                 For anything else name the columns.",
             ),
             Self::Function { function, relation } => unsupported(
                 format!("the function {function} reads or writes the protected relation {relation}"),
@@ -334,7 +335,10 @@ mod documented {
             "A backslash under standard_conforming_strings = off",
             "SELECT * FROM users WHERE email = 'a\\b'",
         ),
-        ("A literal that cannot be read exactly", "SELECT * FROM users WHERE email = U&'\\0061'"),
+        (
+            "A literal that cannot be read exactly",
+            "SELECT * FROM users WHERE email = U&'x' UESCAPE '+'",
+        ),
         (
             "A client encoding that is not UTF-8, and a literal that is not ASCII",
             "SELECT * FROM users WHERE email = 'é'",
@@ -355,7 +359,7 @@ mod documented {
             "A protected value would be stored in a column sealed otherwise",
             "UPDATE users SET first_name = email",
         ),
-        ("A whole row is used as a value", "SELECT row_to_json(u) FROM users u"),
+        ("Something is computed with a whole row", "SELECT row_to_json(u) FROM users u"),
         ("A function reads or writes a protected relation", "SELECT everybody()"),
         ("A kind of statement", "COPY users TO '/tmp/users'"),
         (

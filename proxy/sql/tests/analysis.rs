@@ -27,13 +27,35 @@ fn show(catalog: &Catalog, text: &str) -> String {
     }
     let (rendered, _) = render(text, &script, &|_, _| false, &mut |slot, value| {
         let column = catalog.column(slot.column);
-        let stored = if matches!(slot.purpose, Purpose::Assign(_)) { "!" } else { "" };
+        let stored = mark(slot.purpose);
         let casts: String = slot.casts.iter().map(|cast| format!("::{cast}")).collect();
         Ok(format!("<{}.{}{stored}:{value}{casts}>", column.table, column.column))
     });
     let mut shown = rendered.text;
     shown.push_str(&extras(catalog, &script));
     shown
+}
+
+/// `!`: stored; `?`: stored if its row is; `?=`: compared as well.
+fn mark(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Assign(_) => "!",
+        Purpose::Compare(_) => "",
+        Purpose::Row { compared: None, .. } => "?",
+        Purpose::Row { compared: Some(_), .. } => "?=",
+    }
+}
+
+fn outputs(catalog: &Catalog, list: &[Output]) -> String {
+    let shown = |output: &Output| match output {
+        Output::Plain => "-".into(),
+        Output::Sealed { column, logical, detached: _, array } => {
+            let array = if *array { "[]" } else { "" };
+            format!("{}:{logical}{array}", catalog.column(*column).column)
+        }
+        Output::Row(fields) => format!("({})", outputs(catalog, fields)),
+    };
+    list.iter().map(shown).collect::<Vec<String>>().join(", ")
 }
 
 fn extras(catalog: &Catalog, script: &Script) -> String {
@@ -62,7 +84,7 @@ fn extras(catalog: &Catalog, script: &Script) -> String {
                         "${} as {}{}{} ({})",
                         p.client + 1,
                         catalog.column(seal.slot.column).column,
-                        if matches!(seal.slot.purpose, Purpose::Assign(_)) { "!" } else { "" },
+                        mark(seal.slot.purpose),
                         if seal.array { "[]" } else { "" },
                         seal.described
                     ),
@@ -71,17 +93,7 @@ fn extras(catalog: &Catalog, script: &Script) -> String {
             shown.push_str(&format!(" | params {}", params.join(", ")));
         }
         if !statement.output.is_empty() {
-            let output: Vec<String> = statement
-                .output
-                .iter()
-                .map(|o| match o {
-                    Output::Plain => "-".into(),
-                    Output::Sealed { column, logical, detached: _ } => {
-                        format!("{}:{logical}", catalog.column(*column).column)
-                    }
-                })
-                .collect();
-            shown.push_str(&format!(" | out {}", output.join(", ")));
+            shown.push_str(&format!(" | out {}", outputs(catalog, &statement.output)));
         }
     }
     shown

@@ -163,3 +163,8 @@ SELECT email = 'ada@canary.example' FROM auth_user;
 SELECT EXISTS (SELECT 1 FROM auth_user WHERE email = 'ada@canary.example');
 SELECT id, CASE WHEN is_active THEN email END FROM auth_user ORDER BY id;
 SELECT id, COALESCE(email, 'none@canary.example') FROM contact ORDER BY id;
+-- mode: deterministic mixed
+SELECT id FROM auth_user WHERE email = U&'\0061da@canary.example';
+SELECT id FROM auth_user WHERE email = U&'!0061da!+000040canary.example' UESCAPE '!';
+SELECT id FROM auth_user WHERE email IN (U&'\00FCn\00ef@canary.example', U&'x' UESCAPE '^');
+SELECT U&'pl\0061in' UESCAPE '\', id FROM auth_user WHERE email = (U&'#0065ve@canary.example' UESCAPE '#')::text;

@@ -97,3 +97,16 @@ SELECT id FROM auth_user WHERE email = (SELECT email FROM newsletter_subscriber)
 SELECT email, id FROM contact GROUP BY email;
 -- refused
 SELECT email FROM auth_user UNION SELECT email, phone FROM contact;
+-- error: 42601
+SELECT email FROM auth_user UNION SELECT email, id FROM contact;
+-- error: 42601
+SELECT email FROM auth_user UNION ALL SELECT * FROM contact;
+-- error: 42601
+SELECT email, id FROM auth_user UNION ALL (SELECT  id FROM contact);
+-- error: 42601
+SELECT id FROM auth_user WHERE id IN (VALUES (1), (2, 3));
+-- mode: deterministic mixed
+-- error: 42601
+SELECT email FROM auth_user INTERSECT SELECT lower('x'), 2;
+-- error: 42601
+SELECT email FROM auth_user WHERE email IN (VALUES ('a'), ('b', 'c'));

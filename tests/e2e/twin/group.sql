@@ -14,8 +14,6 @@ SELECT DISTINCT u.* FROM auth_user u JOIN orders o ON o.user_id = u.id;
 SELECT DISTINCT ON (last_name) last_name, id FROM auth_user WHERE id = 2;
 SELECT count(DISTINCT last_name) FROM auth_user;
 SELECT count(DISTINCT email), count(DISTINCT phone) FROM contact;
--- refused
-SELECT count(DISTINCT (first_name, last_name)) FROM auth_user;
 SELECT last_name, count(*) FROM auth_user GROUP BY last_name;
 SELECT last_name AS family, count(*) AS n FROM auth_user GROUP BY family;
 SELECT last_name, count(*) FROM auth_user GROUP BY 1;
@@ -40,8 +38,6 @@ SELECT first_name FROM auth_user UNION SELECT last_name FROM auth_user;
 SELECT email, count(*) OVER (PARTITION BY email) FROM contact ORDER BY id;
 SELECT id, row_number() OVER (PARTITION BY last_name ORDER BY id) FROM auth_user ORDER BY id;
 SELECT id, lag(email) OVER (ORDER BY id) FROM auth_user ORDER BY id;
--- refused
-SELECT array_agg(email ORDER BY id) FROM contact;
 SELECT last_name, array_agg(id ORDER BY id) FROM auth_user GROUP BY last_name;
 SELECT email, phone, count(*) FROM contact GROUP BY GROUPING SETS ((email), (phone), ());
 SELECT last_name, count(*) FROM auth_user GROUP BY ROLLUP (last_name);

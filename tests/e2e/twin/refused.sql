@@ -122,12 +122,6 @@ CREATE TABLE copy_of_users AS SELECT * FROM auth_user;
 -- refused
 SELECT email INTO copy_of_mails FROM auth_user;
 -- refused
-SELECT u FROM auth_user u;
--- refused
-SELECT (u).email FROM auth_user u;
--- refused
-SELECT ROW (u.email, u.id) FROM auth_user u;
--- refused
 SELECT array_agg(lower(email)) FROM auth_user;
 -- refused
 SELECT query_to_xml('SELECT email FROM auth_user', true, true, '');

@@ -22,6 +22,15 @@ const COUNT: i64 = 2147;
 /// Columns of one range table entry that hold tokens.
 type Columns<'a> = HashMap<i64, &'a ColumnProtection>;
 
+/// What one query level can refer to.
+#[derive(Default)]
+pub(super) struct Level<'a> {
+    /// The range table.
+    entries: Vec<Columns<'a>>,
+    /// The WITH queries, by name.
+    ctes: HashMap<String, Columns<'a>>,
+}
+
 /// Walks a view's query and collects what it does with sealed values beside passing them on.
 pub(super) struct Walk<'w, 'a> {
     carried: &'w HashMap<(u32, i16), &'a ColumnProtection>,
@@ -35,20 +44,25 @@ impl<'w, 'a> Walk<'w, 'a> {
         Self { carried, used: false, problems: Vec::new() }
     }
 
-    /// The query's output columns, in order. `scopes` are the range tables outside, innermost last.
+    /// The query's output columns, in order. `scopes` are the levels outside, innermost last.
     pub(super) fn query(
         &mut self,
         query: &Node,
-        scopes: &mut Vec<Vec<Columns<'a>>>,
+        scopes: &mut Vec<Level<'a>>,
     ) -> Vec<Option<&'a ColumnProtection>> {
-        scopes.push(Vec::new());
+        scopes.push(Level::default());
+        for cte in query.list("cteList") {
+            self.cte(cte, scopes);
+        }
         for entry in query.list("rtable") {
             let columns = self.entry(entry, scopes);
             if let Some(scope) = scopes.last_mut() {
-                scope.push(columns);
+                scope.entries.push(columns);
             }
         }
-        let before = self.used;
+        if let Some(operations) = query.field("setOperations") {
+            self.set_operation(operations, scopes);
+        }
         let mut outputs = Vec::new();
         for target in query.list("targetList") {
             let Some(expression) = target.field("expr") else { continue };
@@ -64,23 +78,76 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         if let Node::Struct { fields, .. } = query {
             for (name, value) in fields {
-                if name != "rtable" && name != "targetList" {
+                if !matches!(&**name, "rtable" | "targetList" | "cteList" | "setOperations") {
                     self.expression(value, scopes);
                 }
             }
-        }
-        let whole = !query.list("cteList").is_empty()
-            || query
-                .field("setOperations")
-                .is_some_and(|operations| operations.tag() == "SETOPERATIONSTMT");
-        if whole && (self.used || before) {
-            self.problem("uses a protected column through WITH, UNION or their like, which this version does not follow".to_owned());
         }
         scopes.pop();
         outputs
     }
 
-    fn entry(&mut self, entry: &Node, scopes: &mut Vec<Vec<Columns<'a>>>) -> Columns<'a> {
+    /// A WITH query. One that refers to itself sees the columns that its first term gives it.
+    fn cte(&mut self, cte: &Node, scopes: &mut Vec<Level<'a>>) {
+        let (Some(Node::Word(name)), Some(query)) = (cte.field("ctename"), cte.field("ctequery"))
+        else {
+            return;
+        };
+        if query.tag() != "QUERY" || query.field("commandType") != Some(&Node::Word("1".into())) {
+            self.problem("writes in a WITH query".to_owned());
+        }
+        let recursive = matches!(cte.field("cterecursive"), Some(Node::Word(w)) if w == "true");
+        for _ in 0..=usize::from(recursive) {
+            let columns = numbered(self.query(query, scopes));
+            if let Some(level) = scopes.last_mut() {
+                level.ctes.insert(name.clone(), columns);
+            }
+        }
+    }
+
+    /// The columns of UNION, INTERSECT and EXCEPT; both sides must be sealed alike.
+    fn set_operation(&mut self, node: &Node, scopes: &mut Vec<Level<'a>>) -> Columns<'a> {
+        if node.tag() != "SETOPERATIONSTMT" {
+            let entry = node.number("rtindex").and_then(|n| usize::try_from(n).ok());
+            let level = scopes.last();
+            let columns = entry.and_then(|n| level?.entries.get(n.checked_sub(1)?)).cloned();
+            return columns.unwrap_or_default();
+        }
+        let mut side = |name: &str| {
+            let operand = node.field(name);
+            operand.map(|operand| self.set_operation(operand, scopes)).unwrap_or_default()
+        };
+        let (left, right) = (side("larg"), side("rarg"));
+        // setop: UNION is 1. UNION ALL compares nothing.
+        let all = matches!(node.field("all"), Some(Node::Word(all)) if all == "true")
+            && node.number("op") == Some(1);
+        for (number, column) in &left {
+            self.used = true;
+            match right.get(number) {
+                Some(other) if sealed_alike(column, other) => {
+                    if !all {
+                        self.needs_equality(column);
+                    }
+                }
+                _ => self.problem(format!(
+                    "joins protected column {} by UNION or its like with what is not sealed alike",
+                    column.column
+                )),
+            }
+        }
+        for (number, column) in &right {
+            if !left.contains_key(number) {
+                self.used = true;
+                self.problem(format!(
+                    "joins protected column {} by UNION or its like with what is not sealed alike",
+                    column.column
+                ));
+            }
+        }
+        left
+    }
+
+    fn entry(&mut self, entry: &Node, scopes: &mut Vec<Level<'a>>) -> Columns<'a> {
         // rtekind: relation, subquery, join ... group (PostgreSQL, `src/include/nodes/parsenodes.h`).
         match entry.number("rtekind") {
             Some(0) => {
@@ -95,6 +162,17 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Some(query) => numbered(self.query(query, scopes)),
                 None => Columns::new(),
             },
+            Some(6) => {
+                let (Some(Node::Word(name)), Some(up)) =
+                    (entry.field("ctename"), entry.number("ctelevelsup"))
+                else {
+                    return Columns::new();
+                };
+                let level =
+                    usize::try_from(up).ok().and_then(|up| scopes.len().checked_sub(up + 1));
+                let level = level.and_then(|level| scopes.get(level));
+                level.and_then(|level| level.ctes.get(name)).cloned().unwrap_or_default()
+            }
             Some(2) => numbered(
                 entry
                     .list("joinaliasvars")
@@ -122,13 +200,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// Like [`peek`], and remembers that the view uses one.
-    fn column(&mut self, node: &Node, scopes: &[Vec<Columns<'a>>]) -> Option<&'a ColumnProtection> {
+    fn column(&mut self, node: &Node, scopes: &[Level<'a>]) -> Option<&'a ColumnProtection> {
         let column = peek(node, scopes);
         self.used |= column.is_some();
         column
     }
 
-    fn expression(&mut self, node: &Node, scopes: &mut Vec<Vec<Columns<'a>>>) {
+    fn expression(&mut self, node: &Node, scopes: &mut Vec<Level<'a>>) {
         match node.tag() {
             "VAR" => {
                 if let Some(column) = self.column(node, scopes) {
@@ -194,7 +272,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
     }
 
-    fn is_column(&mut self, node: Option<&Node>, scopes: &[Vec<Columns<'a>>]) -> bool {
+    fn is_column(&mut self, node: Option<&Node>, scopes: &[Level<'a>]) -> bool {
         node.is_some_and(|node| self.column(node.unlabelled(), scopes).is_some())
     }
 
@@ -232,19 +310,24 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 }
 
+/// The tokens of both mean the same.
+fn sealed_alike(left: &ColumnProtection, right: &ColumnProtection) -> bool {
+    (left.mode, &left.domain, &left.keyring) == (right.mode, &right.domain, &right.keyring)
+}
+
 /// The sealed column that an expression is, whole rows left out.
-fn peek<'a>(node: &Node, scopes: &[Vec<Columns<'a>>]) -> Option<&'a ColumnProtection> {
+fn peek<'a>(node: &Node, scopes: &[Level<'a>]) -> Option<&'a ColumnProtection> {
     if node.tag() != "VAR" {
         return None;
     }
     range_entry(node, scopes)?.get(&node.number("varattno")?).copied()
 }
 
-fn range_entry<'s, 'a>(var: &Node, scopes: &'s [Vec<Columns<'a>>]) -> Option<&'s Columns<'a>> {
+fn range_entry<'s, 'a>(var: &Node, scopes: &'s [Level<'a>]) -> Option<&'s Columns<'a>> {
     let up = usize::try_from(var.number("varlevelsup")?).ok()?;
     let number = usize::try_from(var.number("varno")?).ok()?.checked_sub(1)?;
     let level = scopes.len().checked_sub(up + 1)?;
-    scopes.get(level)?.get(number)
+    scopes.get(level)?.entries.get(number)
 }
 
 fn numbered(outputs: Vec<Option<&ColumnProtection>>) -> Columns<'_> {

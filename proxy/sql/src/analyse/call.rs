@@ -7,10 +7,10 @@ use sqlparser::ast::{
 };
 
 use super::Analysis;
-use super::kind::{Kind, Meet};
-use super::scope::{Col, Ctes, Scope, parts};
+use super::kind::{Array, Element, Kind, Meet};
+use super::scope::{Col, Ctes, Scope, Source, parts};
 use crate::refusal::{Reason, Refusal};
-use crate::rules::{Treats, rule};
+use crate::rules::{Treats, function_rule};
 
 impl Analysis<'_> {
     /// A call's kind.
@@ -45,7 +45,11 @@ impl Analysis<'_> {
         let list = match args {
             FunctionArguments::None => return Ok(Kind::Plain),
             FunctionArguments::Subquery(query) => {
-                for column in self.query(query, Some(scope), ctes)? {
+                let columns = self.subquery(query, scope, ctes)?;
+                if let (Some("array"), [single]) = (builtin.as_deref(), columns.as_slice()) {
+                    return self.array_of(single.kind, "ARRAY");
+                }
+                for column in columns {
                     self.plain(column.kind, "a function")?;
                 }
                 return Ok(Kind::Plain);
@@ -69,12 +73,18 @@ impl Analysis<'_> {
                 }
             }
         }
-        let treats = builtin.as_deref().and_then(rule).map(|rule| rule.treats);
+        if builtin.as_deref() == Some("row") {
+            return self.row(&list.args, scope, ctes);
+        }
+        let treats = builtin.as_deref().and_then(function_rule);
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let shown = parts(name).unwrap_or_default().join(".");
         let mut kinds = Vec::with_capacity(list.args.len());
-        for arg in &list.args {
-            kinds.push(self.argument(arg, treats, scope, ctes)?);
+        for (index, arg) in list.args.iter().enumerate() {
+            kinds.push(match (treats, index, bare(arg)) {
+                (Some(Treats::Unnests), 0, Some(expr)) => self.elements_of(expr, scope, ctes)?,
+                _ => self.argument(arg, scope, ctes)?,
+            });
         }
         if distinct {
             for kind in &kinds {
@@ -84,11 +94,39 @@ impl Analysis<'_> {
         match treats {
             Some(Treats::Tests) => {
                 for kind in kinds {
-                    if !matches!(kind, Kind::Row(_)) {
-                        self.test(kind, &shown)?;
+                    self.test(kind, &shown)?;
+                }
+                Ok(Kind::Plain)
+            }
+            Some(Treats::TestsArray) => {
+                for kind in kinds {
+                    match self.kinds.resolve(kind) {
+                        array @ Kind::Array(_) => self.test(array, &shown)?,
+                        other => self.plain(other, &shown)?,
                     }
                 }
                 Ok(Kind::Plain)
+            }
+            Some(Treats::Gathers) => match kinds.as_slice() {
+                [single] => {
+                    Ok(match self.array_of(unbounded(self.kinds.resolve(*single)), &shown)? {
+                        Kind::Array(array) => Kind::Array(Array { by_value: distinct, ..array }),
+                        other => other,
+                    })
+                }
+                _ => Err(self.unparsed("array_agg without an argument")),
+            },
+            Some(Treats::Unnests) => match kinds.as_slice() {
+                [single] => Ok(unbounded(self.kinds.resolve(*single))),
+                _ => Err(self.unparsed("unnest of several arrays outside FROM")),
+            },
+            Some(Treats::FindsElement) => {
+                self.find_element(&kinds, &shown)?;
+                Ok(Kind::Plain)
+            }
+            Some(Treats::RemovesElement) => {
+                self.find_element(&kinds, &shown)?;
+                Ok(kinds.first().map_or(Kind::Plain, |array| unbounded(self.kinds.resolve(*array))))
             }
             Some(Treats::Carries) => {
                 // The planner drops NULLs, and what is left alone keeps its length.
@@ -104,14 +142,7 @@ impl Analysis<'_> {
                         self.plain(kind, &shown)?;
                     }
                 }
-                // Declared over anyelement, they lose the length.
-                Ok(match self.carry(&carried, &shown)? {
-                    Kind::Sealed(mut sealed) => {
-                        sealed.logical = sealed.logical.unbounded();
-                        Kind::Sealed(sealed)
-                    }
-                    other => other,
-                })
+                Ok(unbounded(self.carry(&carried, &shown)?))
             }
             Some(Treats::ComparesToNull) => match kinds.as_slice() {
                 [first, second] => {
@@ -129,7 +160,8 @@ impl Analysis<'_> {
                 }
                 _ => Err(self.unparsed("nullif without two arguments")),
             },
-            None => {
+            // The last two are operators'.
+            None | Some(Treats::Compares | Treats::ComparesElements) => {
                 if let [kind @ Kind::Sealed(_)] = kinds.as_slice()
                     && self.defers(builtin.as_deref(), name)
                 {
@@ -143,10 +175,109 @@ impl Analysis<'_> {
         }
     }
 
+    /// The first argument is an array, the second is compared with its elements.
+    fn find_element(&mut self, kinds: &[Kind], shown: &str) -> Result<(), Refusal> {
+        let [array, element, rest @ ..] = kinds else {
+            return Err(self.unparsed("a search in an array without two arguments"));
+        };
+        match (self.kinds.resolve(*array), self.kinds.resolve(*element)) {
+            // A value of another type would make an array of that type of the first one.
+            (Kind::Array(found), Kind::Null) => {
+                self.compare(found.element.into(), Kind::Null, shown, Meet::common)?
+            }
+            (Kind::Array(found), Kind::Free(var)) if self.kinds.is_untyped(var) => {
+                self.compare(found.element.into(), *element, shown, Meet::common)?;
+            }
+            _ => {
+                self.plain(*array, &format!("the function {shown}"))?;
+                self.plain(*element, &format!("the function {shown}"))?;
+            }
+        }
+        for kind in rest {
+            self.plain(*kind, &format!("the function {shown}"))?;
+        }
+        Ok(())
+    }
+
+    /// The array that gathers values of a kind.
+    pub(super) fn array_of(&mut self, kind: Kind, what: &str) -> Result<Kind, Refusal> {
+        let (element, typed) = match self.kinds.resolve(kind) {
+            Kind::Plain | Kind::Null => return Ok(Kind::Plain),
+            // What has met nothing by now is text.
+            Kind::Free(var) => {
+                self.kinds.make_text(var);
+                (Element::Free(var), LogicalType::Text)
+            }
+            Kind::Sealed(sealed) => (Element::Sealed(sealed), sealed.logical.unbounded()),
+            other @ (Kind::Array(_) | Kind::Row(_)) => {
+                self.plain(other, what)?;
+                return Ok(Kind::Plain);
+            }
+        };
+        let physical = LogicalType::Text;
+        Ok(Kind::Array(Array { element, typed: Some(typed), physical, by_value: false }))
+    }
+
+    /// The kind of an array's elements.
+    pub(super) fn elements_of(
+        &mut self,
+        array: &Expr,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        if let Some(kind) = self.array_leaf(array)? {
+            return Ok(kind);
+        }
+        let kind = self.infer(array, scope, ctes)?;
+        match self.kinds.resolve(kind) {
+            Kind::Array(array) => Ok(array.element.into()),
+            Kind::Free(var) if self.kinds.make_arrays(var) => Ok(kind),
+            Kind::Null => Ok(Kind::Null),
+            other => {
+                self.plain(other, "an array")?;
+                Ok(Kind::Plain)
+            }
+        }
+    }
+
+    /// `ROW(...)`, in which `t.*` stands for the columns of t.
+    fn row(
+        &mut self,
+        args: &[FunctionArg],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let mut kinds = Vec::with_capacity(args.len());
+        for arg in args {
+            if let FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(name)) = arg {
+                let source = self.item_of(name, scope)?;
+                if source.open {
+                    return Err(self.refuse(Reason::UnknownColumns(source.alias.clone())));
+                }
+                kinds.extend(source.columns.iter().map(|column| column.kind));
+            } else {
+                kinds.push(self.argument(arg, scope, ctes)?);
+            }
+        }
+        Ok(self.anonymous_row(kinds))
+    }
+
+    /// A row without names of its own: its fields are f1, f2 ...
+    pub(super) fn anonymous_row(&mut self, kinds: Vec<Kind>) -> Kind {
+        let fields = kinds.into_iter().enumerate();
+        let fields = fields.map(|(i, kind)| Col { name: format!("f{}", i + 1).into(), kind });
+        self.kinds.row(fields.collect())
+    }
+
+    /// The FROM item in front of `.*`.
+    fn item_of<'s>(&self, name: &ObjectName, scope: &'s Scope<'_>) -> Result<&'s Source, Refusal> {
+        let qualifier = parts(name).ok_or_else(|| self.unparsed("a name with a function"))?;
+        scope.item(&qualifier, None)
+    }
+
     fn argument(
         &mut self,
         arg: &FunctionArg,
-        treats: Option<Treats>,
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<Kind, Refusal> {
@@ -160,17 +291,8 @@ impl Analysis<'_> {
             FunctionArgExpr::Expr(expr) => self.infer(expr, scope, ctes),
             FunctionArgExpr::Wildcard => Ok(Kind::Plain),
             FunctionArgExpr::QualifiedWildcard(name) => {
-                let qualifier =
-                    parts(name).ok_or_else(|| self.unparsed("a name with a function"))?;
-                let sealed = scope
-                    .item(&qualifier, None)?
-                    .columns
-                    .iter()
-                    .any(|column| !matches!(column.kind, Kind::Plain));
-                if sealed && treats != Some(Treats::Tests) {
-                    return Err(self.refuse(Reason::WholeRow(qualifier.join("."))));
-                }
-                Ok(Kind::Plain)
+                let columns = self.item_of(name, scope)?.columns.clone();
+                Ok(self.kinds.row(columns))
             }
             FunctionArgExpr::WildcardWithOptions(_) => {
                 Err(self.unparsed("an option of * that is not PostgreSQL's"))
@@ -234,7 +356,7 @@ impl Analysis<'_> {
         }
         let shown = parts(name).unwrap_or_default().join(".");
         for arg in args {
-            let kind = self.argument(arg, None, scope, ctes)?;
+            let kind = self.argument(arg, scope, ctes)?;
             self.plain(kind, &format!("the function {shown}"))?;
         }
         let columns = builtin.as_deref().and_then(known_columns);
@@ -243,7 +365,7 @@ impl Analysis<'_> {
         }))
     }
 
-    /// The elements of an array parameter or literal are free, like VALUES.
+    /// Arrays in FROM: their elements are free, like VALUES, or sealed.
     pub(super) fn unnest(
         &mut self,
         arrays: &[Expr],
@@ -252,18 +374,8 @@ impl Analysis<'_> {
     ) -> Result<Vec<Col>, Refusal> {
         let mut columns = Vec::with_capacity(arrays.len());
         for array in arrays {
-            let kind = if let Some(kind) = self.array_leaf(array)? {
-                kind
-            } else if let Expr::Array(elements) = super::expr::strip_array_cast(array) {
-                let mut kinds = Vec::with_capacity(elements.elem.len());
-                for element in &elements.elem {
-                    kinds.push(self.infer(element, scope, ctes)?);
-                }
-                self.carry(&kinds, "ARRAY")?
-            } else {
-                self.plain_expr(array, scope, ctes, "the function unnest")?;
-                Kind::Plain
-            };
+            let kind = self.elements_of(array, scope, ctes)?;
+            let kind = unbounded(self.kinds.resolve(kind));
             columns.push(Col { name: "unnest".into(), kind });
         }
         Ok(columns)
@@ -318,6 +430,29 @@ impl Analysis<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a polymorphic function returns has lost its length.
+fn unbounded(kind: Kind) -> Kind {
+    match kind {
+        Kind::Sealed(mut sealed) => {
+            sealed.logical = sealed.logical.unbounded();
+            Kind::Sealed(sealed)
+        }
+        Kind::Array(array @ Array { element: Element::Sealed(mut sealed), .. }) => {
+            sealed.logical = sealed.logical.unbounded();
+            Kind::Array(Array { element: Element::Sealed(sealed), ..array })
+        }
+        other => other,
+    }
+}
+
+/// An argument that is an expression and nothing more.
+fn bare(arg: &FunctionArg) -> Option<&Expr> {
+    match arg {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+        _ => None,
     }
 }
 

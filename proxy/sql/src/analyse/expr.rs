@@ -7,9 +7,10 @@ use sqlparser::ast::{
 };
 
 use super::Analysis;
-use super::kind::{Kind, Meet};
+use super::kind::{Array, Element, Kind, Meet, Sealed};
 use super::scope::{Col, Ctes, Scope};
 use crate::refusal::Refusal;
+use crate::rules::{Treats, operator_rule};
 
 impl Analysis<'_> {
     /// An expression that must be plain.
@@ -67,7 +68,7 @@ impl Analysis<'_> {
                 if ident.quote_style.is_none() && is_keyword_value(&ident.value) {
                     return Ok(Kind::Plain);
                 }
-                scope.column(ident)
+                self.column(ident, scope)
             }
             Expr::CompoundIdentifier(idents) => scope.qualified_column(idents),
             Expr::Value(value) => {
@@ -204,7 +205,7 @@ impl Analysis<'_> {
                 Ok(Kind::Plain)
             }
             Expr::Subquery(query) => {
-                let columns = self.query(query, Some(scope), ctes)?;
+                let columns = self.subquery(query, scope, ctes)?;
                 if let [single] = columns.as_slice() {
                     return Ok(single.kind);
                 }
@@ -214,33 +215,12 @@ impl Analysis<'_> {
                 }
                 Ok(Kind::Plain)
             }
-            Expr::Tuple(items) => self.plain_all(items, scope, ctes, "a row"),
-            Expr::Array(array) => self.plain_all(&array.elem, scope, ctes, "ARRAY"),
+            Expr::Tuple(items) => self.tuple(items, scope, ctes),
+            Expr::Array(array) => self.array(&array.elem, scope, ctes),
             Expr::Interval(interval) => self.plain_all([&*interval.value], scope, ctes, "INTERVAL"),
             Expr::Function(function) => self.call(function, scope, ctes),
             Expr::CompoundFieldAccess { root, access_chain } => {
-                self.plain_expr(root, scope, ctes, "a field or subscript")?;
-                for access in access_chain {
-                    match access {
-                        // A field's name is not a column of the FROM clause.
-                        AccessExpr::Dot(Expr::Identifier(_)) => {}
-                        AccessExpr::Dot(expr) => {
-                            self.plain_expr(expr, scope, ctes, "a field")?;
-                        }
-                        AccessExpr::Subscript(Subscript::Index { index }) => {
-                            self.plain_expr(index, scope, ctes, "a subscript")?;
-                        }
-                        AccessExpr::Subscript(Subscript::Slice {
-                            lower_bound,
-                            upper_bound,
-                            stride,
-                        }) => {
-                            let bounds = lower_bound.iter().chain(upper_bound).chain(stride);
-                            self.plain_all(bounds, scope, ctes, "a slice")?;
-                        }
-                    }
-                }
-                Ok(Kind::Plain)
+                self.access(root, access_chain, scope, ctes)
             }
             Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
                 Err(self.unparsed("grouping sets outside GROUP BY"))
@@ -266,6 +246,74 @@ impl Analysis<'_> {
         }
     }
 
+    fn tuple(
+        &mut self,
+        items: &[Expr],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let kinds = self.infer_all(items, scope, ctes)?;
+        Ok(self.anonymous_row(kinds))
+    }
+
+    /// `ARRAY[...]`
+    fn array(
+        &mut self,
+        elements: &[Expr],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let kinds = self.infer_all(elements, scope, ctes)?;
+        if kinds.is_empty() {
+            return Ok(Kind::Null);
+        }
+        let kind = self.carry(&kinds, "ARRAY")?;
+        self.array_of(kind, "ARRAY")
+    }
+
+    /// Fields and subscripts behind an expression.
+    fn access(
+        &mut self,
+        root: &Expr,
+        access_chain: &[AccessExpr],
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let mut kind = self.infer(root, scope, ctes)?;
+        for access in access_chain {
+            kind = self.kinds.resolve(kind);
+            match access {
+                AccessExpr::Dot(Expr::Identifier(field)) => {
+                    kind = self.field(kind, field)?;
+                }
+                AccessExpr::Dot(expr) => {
+                    self.plain(kind, "a field")?;
+                    self.plain_expr(expr, scope, ctes, "a field")?;
+                    kind = Kind::Plain;
+                }
+                AccessExpr::Subscript(Subscript::Index { index }) => {
+                    self.plain_expr(index, scope, ctes, "a subscript")?;
+                    kind = match kind {
+                        Kind::Array(Array { by_value: false, element, .. }) => element.into(),
+                        other => {
+                            self.plain(other, "a subscript")?;
+                            Kind::Plain
+                        }
+                    };
+                }
+                AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
+                    let bounds = lower_bound.iter().chain(upper_bound).chain(stride);
+                    self.plain_all(bounds, scope, ctes, "a slice")?;
+                    if !matches!(kind, Kind::Array(Array { by_value: false, .. })) {
+                        self.plain(kind, "a slice")?;
+                        kind = Kind::Plain;
+                    }
+                }
+            }
+        }
+        Ok(kind)
+    }
+
     /// A cast that is not around a literal or parameter.
     fn cast(
         &mut self,
@@ -276,6 +324,11 @@ impl Analysis<'_> {
     ) -> Result<Kind, Refusal> {
         self.data_type(data_type)?;
         let kind = self.infer(expr, scope, ctes)?;
+        if let (Kind::Array(array), Some(element)) =
+            (self.kinds.resolve(kind), super::leaf::array_type(data_type))
+        {
+            return self.cast_array(array, element, data_type);
+        }
         let cast = super::leaf::character_type(data_type);
         match (self.kinds.resolve(kind), cast) {
             // Without a length these change nothing, neither of a token nor of its value;
@@ -301,6 +354,48 @@ impl Analysis<'_> {
         }
     }
 
+    /// An array of text or character varying becomes one of the other.
+    fn cast_array(
+        &mut self,
+        array: Array,
+        element: pgveil_seal::LogicalType,
+        data_type: &sqlparser::ast::DataType,
+    ) -> Result<Kind, Refusal> {
+        use pgveil_seal::LogicalType::{Char, Text, Varchar};
+        let harmless =
+            matches!(element, Text | Varchar(None)) && !matches!(array.typed, Some(Char(_)));
+        if !harmless {
+            let shown = format!("a cast to {}", data_type.to_string().to_lowercase());
+            self.plain(Kind::Array(array), &shown)?;
+            return Ok(Kind::Plain);
+        }
+        let cast = match array.element {
+            Element::Free(var) => Element::Free(var),
+            Element::Sealed(sealed) => {
+                Element::Sealed(Sealed { logical: element, detached: true, ..sealed })
+            }
+        };
+        Ok(Kind::Array(Array { element: cast, typed: Some(element), physical: element, ..array }))
+    }
+
+    /// `(row).field`
+    fn field(&mut self, kind: Kind, name: &sqlparser::ast::Ident) -> Result<Kind, Refusal> {
+        let Kind::Row(row) = kind else {
+            self.plain(kind, "a field")?;
+            return Ok(Kind::Plain);
+        };
+        let wanted = super::scope::fold(name);
+        let fields = self.kinds.fields(row);
+        let mut found = fields.iter().filter(|field| *field.name == *wanted);
+        match (found.next(), found.next()) {
+            (Some(field), None) => Ok(field.kind),
+            _ => {
+                self.plain(kind, "a field")?;
+                Ok(Kind::Plain)
+            }
+        }
+    }
+
     fn binary(
         &mut self,
         left: &Expr,
@@ -309,21 +404,21 @@ impl Analysis<'_> {
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<Kind, Refusal> {
-        match op {
-            BinaryOperator::Eq => {
-                return self.compare_exprs(left, right, "=", Meet::operator, scope, ctes);
+        match operator_rule(symbol(op)) {
+            Some(Treats::Compares) => {
+                return self.compare_exprs(left, right, symbol(op), Meet::operator, scope, ctes);
             }
-            BinaryOperator::NotEq => {
-                return self.compare_exprs(left, right, "<>", Meet::operator, scope, ctes);
+            Some(Treats::ComparesElements) => {
+                return self.compare_arrays(left, op, right, scope, ctes);
             }
             _ => {}
         }
         // Long chains lean to the left: walk them down instead of recursing. Every operator that
-        // is not equality needs plain operands, whatever it computes.
+        // has no rule needs plain operands, whatever it computes.
         let mut operands = vec![(op, right)];
         let mut first = left;
         while let Expr::BinaryOp { left, op, right } = first {
-            if matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq) {
+            if operator_rule(symbol(op)).is_some() {
                 break;
             }
             operands.push((op, right));
@@ -334,6 +429,29 @@ impl Analysis<'_> {
         while let Some((op, operand)) = operands.pop() {
             name = operator_name(op);
             self.plain_expr(operand, scope, ctes, &name)?;
+        }
+        Ok(Kind::Plain)
+    }
+
+    /// `@>` and its like, which are about equal elements where they are about arrays.
+    fn compare_arrays(
+        &mut self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let kinds = (self.infer(left, scope, ctes)?, self.infer(right, scope, ctes)?);
+        let name = operator_name(op);
+        match (self.kinds.resolve(kinds.0), self.kinds.resolve(kinds.1)) {
+            (Kind::Array(_), _) | (_, Kind::Array(_)) => {
+                self.compare(kinds.0, kinds.1, &name, Meet::common)?;
+            }
+            (a, b) => {
+                self.plain(a, &name).map_err(|refusal| self.pointing_at(refusal, left))?;
+                self.plain(b, &name).map_err(|refusal| self.pointing_at(refusal, right))?;
+            }
         }
         Ok(Kind::Plain)
     }
@@ -360,9 +478,9 @@ impl Analysis<'_> {
         Ok(Kind::Plain)
     }
 
-    fn infer_all(
+    fn infer_all<'e>(
         &mut self,
-        items: Vec<&Expr>,
+        items: impl IntoIterator<Item = &'e Expr>,
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<Vec<Kind>, Refusal> {
@@ -382,9 +500,13 @@ impl Analysis<'_> {
         let right = if let Some(items) = row_items(right) {
             self.infer_all(items, scope, ctes)?
         } else if let Expr::Subquery(query) = right {
-            self.query(query, Some(scope), ctes)?.iter().map(|column| column.kind).collect()
+            self.subquery(query, scope, ctes)?.iter().map(|column| column.kind).collect()
         } else {
-            vec![self.infer(right, scope, ctes)?]
+            let kind = self.infer(right, scope, ctes)?;
+            match self.kinds.resolve(kind) {
+                Kind::Row(row) => self.kinds.fields(row).iter().map(|f| f.kind).collect(),
+                _ => vec![kind],
+            }
         };
         self.compare_fields(left, &right, what, meet)
     }
@@ -446,7 +568,7 @@ impl Analysis<'_> {
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<(), Refusal> {
-        let columns: Vec<Col> = self.query(query, Some(scope), ctes)?;
+        let columns: Vec<Col> = self.subquery(query, scope, ctes)?;
         let right: Vec<Kind> = columns.iter().map(|column| column.kind).collect();
         self.compare_fields(left, &right, what, Meet::operator)
     }
@@ -475,24 +597,12 @@ impl Analysis<'_> {
                 self.in_query(&fields, query, what, scope, ctes)?;
                 return Ok(Kind::Plain);
             }
-            for column in self.query(query, Some(scope), ctes)? {
+            for column in self.subquery(query, scope, ctes)? {
                 self.plain(column.kind, &operator_name(op))?;
             }
         } else if equality && fields.len() == 1 {
-            let bare = strip_array_cast(array);
-            if let Expr::Array(elements) = bare {
-                for element in &elements.elem {
-                    let kind = self.infer(element, scope, ctes)?;
-                    // The elements have made an array of text before it is compared.
-                    self.compare(fields[0], kind, what, Meet::operator)?;
-                }
-                return Ok(Kind::Plain);
-            }
-            let kind = match self.array_leaf(right)? {
-                Some(kind) => kind,
-                None => self.infer(array, scope, ctes)?,
-            };
-            self.compare(fields[0], kind, what, Meet::array_operator)?;
+            let elements = self.elements_of(right, scope, ctes)?;
+            self.compare(fields[0], elements, what, Meet::operator)?;
             return Ok(Kind::Plain);
         } else {
             self.plain_expr(right, scope, ctes, &operator_name(op))?;
@@ -545,28 +655,16 @@ pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
     }
 }
 
-/// `ARRAY[...]::text[]` compares its elements; the cast stays, over tokens that are text.
-pub(super) fn strip_array_cast(expr: &Expr) -> &Expr {
-    if let Expr::Nested(inner) = expr {
-        return strip_array_cast(inner);
+/// An operator as the rules name it, if there may be one about it.
+fn symbol(op: &BinaryOperator) -> &'static str {
+    match op {
+        BinaryOperator::Eq => "=",
+        BinaryOperator::NotEq => "<>",
+        BinaryOperator::AtArrow => "@>",
+        BinaryOperator::ArrowAt => "<@",
+        BinaryOperator::PGOverlap => "&&",
+        _ => "",
     }
-    if let Expr::Cast {
-        expr: inner,
-        data_type:
-            sqlparser::ast::DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(
-                element,
-                None,
-            )),
-        ..
-    } = expr
-        && matches!(
-            super::leaf::character_type(element),
-            Some(pgveil_seal::LogicalType::Text | pgveil_seal::LogicalType::Varchar(None))
-        )
-    {
-        return strip_array_cast(inner);
-    }
-    expr
 }
 
 /// An operator as messages name it.

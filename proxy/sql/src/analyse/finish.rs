@@ -1,12 +1,13 @@
 //! From kinds to a plan: edits, the parameter map, output columns, facts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use pgveil_seal::LogicalType;
 
 use super::Analysis;
-use super::kind::{Kind, Leaf, LeafValue};
+use super::kind::{Array, Element, Kind, Leaf, LeafValue, Sealed};
+use super::meet::path;
 use super::scope::Col;
 use crate::lex::TokenKind;
 use crate::plan::{
@@ -21,6 +22,7 @@ impl Analysis<'_> {
         self.every_value_was_met()?;
         self.encoding()?;
         self.blanks()?;
+        self.lists()?;
         let explained = planned.verb == Verb::Explain;
         if !explained {
             planned.output = self.output(columns)?;
@@ -68,9 +70,7 @@ impl Analysis<'_> {
         for leaf in &self.kinds.leaves {
             let Some((slot, _)) = &leaf.sealed else { continue };
             let column = self.catalog.column(slot.column);
-            if matches!(slot.purpose, Purpose::Assign(_))
-                || !matches!(column.logical, LogicalType::Varchar(_))
-            {
+            if !slot.purpose.compares() || !matches!(column.logical, LogicalType::Varchar(_)) {
                 continue;
             }
             let declared = match leaf.value {
@@ -93,23 +93,38 @@ impl Analysis<'_> {
         Ok(())
     }
 
+    /// An error of the guard does not say which column it was: where a statement stores rows of a
+    /// list in columns of several lengths, what is not compared is checked before it runs.
+    fn lists(&mut self) -> Result<(), Refusal> {
+        let slots = self.kinds.leaves.iter().filter_map(|leaf| leaf.sealed.as_ref());
+        let types: HashSet<LogicalType> =
+            slots.filter_map(|(slot, _)| slot.purpose.row_type()).collect();
+        if types.len() < 2 {
+            return Ok(());
+        }
+        for leaf in &mut self.kinds.leaves {
+            let Some((slot, _)) = &mut leaf.sealed else { continue };
+            if let Purpose::Row { compared: None, stored } = slot.purpose {
+                slot.purpose = Purpose::Assign(stored);
+            }
+        }
+        let slots = self.kinds.leaves.iter().filter_map(|leaf| leaf.sealed.as_ref());
+        let mut compared =
+            slots.filter_map(|(slot, _)| Some((slot.column, slot.purpose.row_type()?)));
+        let Some((first, stored)) = compared.next() else { return Ok(()) };
+        match compared.find(|(_, next)| *next != stored) {
+            Some((other, _)) => Err(self.refuse(Reason::SealedOtherwise {
+                column: path(self.catalog, first),
+                target: path(self.catalog, other),
+            })),
+            None => Ok(()),
+        }
+    }
+
     fn output(&mut self, columns: &[Col]) -> Result<Vec<Output>, Refusal> {
         let mut output = Vec::with_capacity(columns.len());
         for column in columns {
-            output.push(match self.kinds.resolve(column.kind) {
-                Kind::Sealed(sealed) => {
-                    self.uses(sealed.column, |uses| uses.output = true);
-                    Output::Sealed {
-                        column: sealed.column,
-                        logical: sealed.logical,
-                        detached: sealed.detached,
-                    }
-                }
-                other => {
-                    self.plain(other, "the select list")?;
-                    Output::Plain
-                }
-            });
+            output.push(self.shown(column.kind)?);
         }
         for (left, right) in self.mixed.clone() {
             self.uses(left, |uses| uses.output = true);
@@ -121,6 +136,42 @@ impl Analysis<'_> {
         match self.open_star.take() {
             None => Ok(output),
             Some(open) => Err(self.refuse(Reason::UnknownColumns(open))),
+        }
+    }
+
+    /// What becomes of an expression that the client gets.
+    fn shown(&mut self, kind: Kind) -> Result<Output, Refusal> {
+        let output = |sealed: Sealed, array| Output::Sealed {
+            column: sealed.column,
+            logical: sealed.logical,
+            detached: sealed.detached,
+            array,
+        };
+        match self.kinds.resolve(kind) {
+            Kind::Sealed(sealed) => {
+                self.uses(sealed.column, |uses| uses.output = true);
+                Ok(output(sealed, false))
+            }
+            Kind::Array(Array { element: Element::Sealed(sealed), by_value: true, .. }) => {
+                Err(self.refuse(Reason::Compute {
+                    what: "the order of array_agg(DISTINCT ...)".into(),
+                    column: path(self.catalog, sealed.column),
+                }))
+            }
+            Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
+                self.uses(sealed.column, |uses| uses.output = true);
+                Ok(output(sealed, true))
+            }
+            row @ Kind::Row(id) if self.kinds.sealed_in(row).is_some() => {
+                let fields = self.kinds.fields(id);
+                let fields: Result<Arc<[Output]>, Refusal> =
+                    fields.iter().map(|field| self.shown(field.kind)).collect();
+                Ok(Output::Row(fields?))
+            }
+            other => {
+                self.plain(other, "the select list")?;
+                Ok(Output::Plain)
+            }
         }
     }
 
@@ -176,7 +227,7 @@ impl Analysis<'_> {
         let mut types = HashMap::new();
         for leaf in &self.kinds.leaves {
             if let (LeafValue::Param(index), Some((slot, described))) = (&leaf.value, &leaf.sealed)
-                && !matches!(slot.purpose, Purpose::Assign(_))
+                && slot.purpose.compares()
             {
                 types.entry(*index).or_insert(*described);
             }

@@ -213,6 +213,7 @@ impl Analysis<'_> {
                 } else {
                     self.query(subquery, outer, ctes)?
                 };
+                self.make_text(&columns);
                 scope.push(self.source(alias.as_ref(), String::new(), None, columns, false)?);
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {

@@ -1,19 +1,20 @@
-//! Kinds of expressions, and what happens where two of them meet.
+//! Kinds of expressions, and the forest in which free ones wait for a decision.
 //!
 //! Inference works as for types: a literal or parameter starts out free and takes the kind of
 //! what it meets, through any number of VALUES lists, CTEs and set operations in between. Free
 //! kinds that meet become one (a disjoint-set forest); when one of them meets a sealed column,
-//! every leaf behind it is sealed as that column's tokens are.
+//! every leaf behind it is sealed as that column's tokens are. What happens where two kinds meet
+//! is in [`super::meet`].
 
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use pgveil_seal::{LogicalType, Mode};
+use pgveil_seal::LogicalType;
 
-use super::Analysis;
-use crate::catalog::{Catalog, ColumnId, SealedColumn};
-use crate::plan::{Purpose, Slot, Uses};
-use crate::refusal::{Reason, Refusal};
+use super::scope::Col;
+use crate::catalog::ColumnId;
+use crate::plan::{Purpose, Slot};
 
 /// What an expression holds.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +27,10 @@ pub(crate) enum Kind {
     Free(Var),
     /// A token.
     Sealed(Sealed),
-    /// A whole row with sealed columns, of which this is one.
-    Row(ColumnId),
+    /// An array of one dimension whose elements are tokens, or free.
+    Array(Array),
+    /// A row of which a field is not plain.
+    Row(RowId),
 }
 
 /// A sealed expression.
@@ -41,9 +44,43 @@ pub(crate) struct Sealed {
     pub(crate) detached: bool,
 }
 
+/// An array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Array {
+    pub(crate) element: Element,
+    /// The type of its elements, without a length, once something has decided it: a bare literal
+    /// or parameter takes that of the array it meets.
+    pub(crate) typed: Option<LogicalType>,
+    /// The type of its elements for the server: what a cast in the text says, else `text`.
+    pub(crate) physical: LogicalType,
+    /// Its elements stand in the order of their values (`array_agg(DISTINCT ...)`), which that of
+    /// their tokens is not: it can be searched and counted, but not shown.
+    pub(crate) by_value: bool,
+}
+
+/// The elements of an array.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Element {
+    Free(Var),
+    Sealed(Sealed),
+}
+
+impl From<Element> for Kind {
+    fn from(element: Element) -> Self {
+        match element {
+            Element::Free(var) => Self::Free(var),
+            Element::Sealed(sealed) => Self::Sealed(sealed),
+        }
+    }
+}
+
 /// A node of the forest of free kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Var(usize);
+
+/// Index into [`Kinds::rows`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowId(usize);
 
 /// The state of a free kind's tree.
 #[derive(Debug)]
@@ -54,8 +91,8 @@ enum State {
     Free(Vec<usize>),
     /// Decided.
     Plain,
-    /// Decided.
-    Sealed(Sealed),
+    /// Decided, with the leaves that became tokens.
+    Sealed(Sealed, Vec<usize>),
 }
 
 /// A literal or a parameter in the text.
@@ -75,6 +112,8 @@ pub(crate) struct Leaf {
     pub(crate) array_cast: Option<LogicalType>,
     /// It has become `text` before it meets anything: in COALESCE, CASE, VALUES.
     pub(crate) is_text: bool,
+    /// It stands in a VALUES list of several rows: what is stored is stored row by row.
+    pub(crate) in_rows: bool,
     /// Set when it is sealed; otherwise it passes as it stands.
     pub(crate) sealed: Option<(Slot, u32)>,
 }
@@ -93,8 +132,9 @@ pub(crate) enum LeafValue {
 pub(crate) struct Meet {
     /// Stored, or compared.
     pub(crate) assign: bool,
-    /// The type that PostgreSQL would give a parameter here.
-    pub(crate) described: u32,
+    /// The type that PostgreSQL would give a parameter here; of an array's elements, where the
+    /// parameter is an array.
+    pub(crate) described: LogicalType,
 }
 
 impl Meet {
@@ -102,38 +142,30 @@ impl Meet {
     /// ("Operators": type resolution prefers the preferred type of the category).
     pub(crate) fn operator(logical: LogicalType) -> Self {
         let described = match logical {
-            LogicalType::Text | LogicalType::Varchar(_) => LogicalType::Text.oid(),
-            LogicalType::Char(_) => logical.oid(),
-        };
-        Self { assign: false, described }
-    }
-
-    /// `column = ANY ($1)`.
-    pub(crate) fn array_operator(logical: LogicalType) -> Self {
-        let described = match logical {
-            LogicalType::Text | LogicalType::Varchar(_) => LogicalType::Text.array_oid(),
-            LogicalType::Char(_) => logical.array_oid(),
+            LogicalType::Text | LogicalType::Varchar(_) => LogicalType::Text,
+            LogicalType::Char(_) => logical,
         };
         Self { assign: false, described }
     }
 
     /// IN lists, COALESCE, CASE, set operations: the common type is the column's.
     pub(crate) fn common(logical: LogicalType) -> Self {
-        Self { assign: false, described: logical.oid() }
+        Self { assign: false, described: logical }
     }
 
     /// INSERT and UPDATE.
     pub(crate) fn assignment(logical: LogicalType) -> Self {
-        Self { assign: true, described: logical.oid() }
+        Self { assign: true, described: logical }
     }
 }
 
-/// All free kinds of a statement.
+/// All kinds of a statement that are more than a word.
 #[derive(Debug, Default)]
 pub(crate) struct Kinds {
     states: Vec<State>,
     /// In the order in which they were found.
     pub(crate) leaves: Vec<Leaf>,
+    rows: Vec<Rc<[Col]>>,
 }
 
 impl Kinds {
@@ -142,6 +174,20 @@ impl Kinds {
         self.leaves.push(leaf);
         self.states.push(State::Free(vec![self.leaves.len() - 1]));
         Kind::Free(Var(self.states.len() - 1))
+    }
+
+    /// The kind of a row with these fields.
+    pub(crate) fn row(&mut self, fields: Vec<Col>) -> Kind {
+        if fields.iter().all(|field| matches!(field.kind, Kind::Plain | Kind::Null)) {
+            return Kind::Plain;
+        }
+        self.rows.push(fields.into());
+        Kind::Row(RowId(self.rows.len() - 1))
+    }
+
+    /// The fields of a row.
+    pub(crate) fn fields(&self, row: RowId) -> Rc<[Col]> {
+        Rc::clone(&self.rows[row.0])
     }
 
     fn root(&self, mut var: Var) -> Var {
@@ -153,12 +199,42 @@ impl Kinds {
 
     /// The kind as decided so far.
     pub(crate) fn resolve(&self, kind: Kind) -> Kind {
-        let Kind::Free(var) = kind else { return kind };
-        let root = self.root(var);
-        match self.states[root.0] {
-            State::Plain => Kind::Plain,
-            State::Sealed(sealed) => Kind::Sealed(sealed),
-            State::Free(_) | State::Link(_) => Kind::Free(root),
+        match kind {
+            Kind::Free(var) => {
+                let root = self.root(var);
+                match self.states[root.0] {
+                    State::Plain => Kind::Plain,
+                    State::Sealed(sealed, _) => Kind::Sealed(sealed),
+                    State::Free(_) | State::Link(_) => Kind::Free(root),
+                }
+            }
+            Kind::Array(array) => match self.resolve(array.element.into()) {
+                Kind::Sealed(sealed) => {
+                    // The array's own type, not that of what it met.
+                    let logical = array.typed.unwrap_or(sealed.logical);
+                    let logical = match array.element {
+                        Element::Free(_) => logical,
+                        Element::Sealed(_) => sealed.logical,
+                    };
+                    let element = Element::Sealed(Sealed { logical, ..sealed });
+                    Kind::Array(Array { element, ..array })
+                }
+                Kind::Free(var) => Kind::Array(Array { element: Element::Free(var), ..array }),
+                _ => Kind::Plain,
+            },
+            Kind::Plain | Kind::Null | Kind::Sealed(_) | Kind::Row(_) => kind,
+        }
+    }
+
+    /// A sealed column whose tokens the expression holds, alone or among other things.
+    pub(crate) fn sealed_in(&self, kind: Kind) -> Option<ColumnId> {
+        match self.resolve(kind) {
+            Kind::Plain | Kind::Null | Kind::Free(_) => None,
+            Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
+                Some(sealed.column)
+            }
+            Kind::Array(_) => None,
+            Kind::Row(row) => self.rows[row.0].iter().find_map(|field| self.sealed_in(field.kind)),
         }
     }
 
@@ -170,19 +246,50 @@ impl Kinds {
         }
     }
 
-    /// Several undecided literals make `text` of each other ("UNION, CASE, and Related
-    /// Constructs").
-    fn make_text(&mut self, var: Var) {
-        let root = self.root(var);
-        if let State::Free(leaves) = &self.states[root.0] {
-            for index in leaves {
-                self.leaves[*index].is_text = true;
-            }
+    /// The leaves that wait for a decision.
+    fn free_leaves(&self, var: Var) -> Vec<usize> {
+        match &self.states[self.root(var).0] {
+            State::Free(leaves) => leaves.clone(),
+            State::Link(_) | State::Plain | State::Sealed(..) => Vec::new(),
         }
     }
 
+    /// Several undecided literals make `text` of each other ("UNION, CASE, and Related
+    /// Constructs"), and so does the select list of a sub-query.
+    pub(crate) fn make_text(&mut self, var: Var) {
+        for index in self.free_leaves(var) {
+            self.leaves[index].is_text = true;
+        }
+    }
+
+    /// See [`Leaf::in_rows`].
+    pub(crate) fn make_rows(&mut self, var: Var) {
+        for index in self.free_leaves(var) {
+            self.leaves[index].in_rows = true;
+        }
+    }
+
+    /// Decides that a free kind's leaves are arrays. False: one of them cannot be.
+    pub(crate) fn make_arrays(&mut self, var: Var) -> bool {
+        let mut all = true;
+        for index in self.free_leaves(var) {
+            let leaf = &mut self.leaves[index];
+            all &= leaf.array || (!leaf.is_text && leaf.casts.is_empty());
+            leaf.array = true;
+        }
+        all
+    }
+
+    /// True when nothing has given a type to a free kind's leaves.
+    pub(crate) fn is_untyped(&self, var: Var) -> bool {
+        self.free_leaves(var).into_iter().all(|index| {
+            let leaf = &self.leaves[index];
+            leaf.casts.is_empty() && leaf.array_cast.is_none() && !leaf.is_text
+        })
+    }
+
     /// Joins two free kinds.
-    fn join(&mut self, left: Var, right: Var) {
+    pub(crate) fn join(&mut self, left: Var, right: Var) {
         let (left, right) = (self.root(left), self.root(right));
         if left == right {
             return;
@@ -194,321 +301,94 @@ impl Kinds {
     }
 
     /// Decides that a free kind is sealed like `sealed`.
-    fn make_sealed(&mut self, var: Var, sealed: Sealed, meet: Meet) {
+    pub(crate) fn make_sealed(&mut self, var: Var, sealed: Sealed, meet: Meet) {
         let root = self.root(var);
-        let State::Free(leaves) =
-            std::mem::replace(&mut self.states[root.0], State::Sealed(sealed))
-        else {
-            return;
-        };
-        for index in leaves {
-            let leaf = &mut self.leaves[index];
-            let purpose = if meet.assign {
-                Purpose::Assign(sealed.logical)
-            } else {
-                Purpose::Compare(compared_as(leaf.casts.last().copied(), sealed.logical))
+        let State::Free(leaves) = &mut self.states[root.0] else { return };
+        let leaves = std::mem::take(leaves);
+        for index in &leaves {
+            let leaf = &mut self.leaves[*index];
+            let purpose = match (meet.assign, leaf.in_rows) {
+                (true, false) => Purpose::Assign(sealed.logical),
+                (true, true) => Purpose::Row { compared: None, stored: sealed.logical },
+                (false, _) => Purpose::Compare(leaf.compared_as(sealed.logical)),
             };
             let slot = Slot { column: sealed.column, purpose, casts: leaf.casts.clone() };
-            let described = if leaf.is_text { LogicalType::Text.oid() } else { meet.described };
+            let described = if leaf.is_text { LogicalType::Text } else { meet.described };
+            let described = if leaf.array { described.array_oid() } else { described.oid() };
             leaf.sealed = Some((slot, described));
         }
-    }
-}
-
-/// As which type a leaf is compared: `char(10) = 'abc  '` compares `bpchar` and ignores trailing
-/// blanks, `char(10) = 'abc  '::text` compares `text` and does not.
-fn compared_as(cast: Option<LogicalType>, column: LogicalType) -> LogicalType {
-    match (column, cast) {
-        (LogicalType::Char(_), Some(LogicalType::Text)) => LogicalType::Text,
-        _ => column.unbounded(),
-    }
-}
-
-/// The type of a literal that is compared with a column.
-fn literal_type(column: LogicalType) -> LogicalType {
-    match column {
-        LogicalType::Text | LogicalType::Varchar(_) => LogicalType::Text,
-        LogicalType::Char(_) => column.unbounded(),
-    }
-}
-
-/// Two sealed columns have comparable tokens.
-fn comparable(left: &SealedColumn, right: &SealedColumn) -> bool {
-    let of = |c: &SealedColumn| (c.mode, c.domain.clone(), c.keyring.clone(), c.key_id.clone());
-    left.mode == Mode::Deterministic && of(left) == of(right)
-}
-
-/// `character` values are compared without trailing blanks, `text` and `varchar` with them.
-fn same_blanks(left: LogicalType, right: LogicalType) -> bool {
-    matches!(left, LogicalType::Char(_)) == matches!(right, LogicalType::Char(_))
-}
-
-/// The path of a sealed column in messages.
-pub(crate) fn path(catalog: &Catalog, id: ColumnId) -> String {
-    let column = catalog.column(id);
-    format!("{}.{}", column.table, column.column)
-}
-
-impl Analysis<'_> {
-    /// The expression must be plain, as everything that the server computes with.
-    pub(crate) fn plain(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
-        match self.kinds.resolve(kind) {
-            Kind::Plain | Kind::Null => Ok(()),
-            Kind::Free(var) => {
-                self.kinds.make_plain(var);
-                Ok(())
-            }
-            Kind::Sealed(sealed) => Err(self.refuse(Reason::Compute {
-                what: what.to_owned(),
-                column: path(self.catalog, sealed.column),
-            })),
-            Kind::Row(column) => {
-                let table = self.catalog.column(column).table.clone();
-                Err(self.refuse(Reason::WholeRow(table)))
-            }
-        }
-    }
-
-    /// Marks a use of a sealed column for the policy.
-    pub(crate) fn uses(&mut self, column: ColumnId, mark: impl FnOnce(&mut Uses)) {
-        mark(self.uses.entry(column).or_default());
-    }
-
-    /// `=` and its like between two expressions.
-    pub(crate) fn compare(
-        &mut self,
-        left: Kind,
-        right: Kind,
-        what: &str,
-        meet: fn(LogicalType) -> Meet,
-    ) -> Result<(), Refusal> {
-        match (self.kinds.resolve(left), self.kinds.resolve(right)) {
-            (Kind::Sealed(left), Kind::Sealed(right)) => {
-                self.deterministic(left, what)?;
-                self.deterministic(right, what)?;
-                self.comparable(left, right)?;
-                self.uses(left.column, |uses| uses.compared = true);
-                self.uses(right.column, |uses| uses.compared = true);
-                Ok(())
-            }
-            (Kind::Sealed(sealed), Kind::Free(var)) | (Kind::Free(var), Kind::Sealed(sealed)) => {
-                self.deterministic(sealed, what)?;
-                self.uses(sealed.column, |uses| uses.compared = true);
-                // Compared, a literal keeps its own type: it may be longer than the column's.
-                let literal = Sealed { logical: literal_type(sealed.logical), ..sealed };
-                self.kinds.make_sealed(var, literal, meet(sealed.logical));
-                Ok(())
-            }
-            (Kind::Sealed(sealed), Kind::Null) | (Kind::Null, Kind::Sealed(sealed)) => {
-                self.uses(sealed.column, |uses| uses.compared = true);
-                Ok(())
-            }
-            (Kind::Sealed(sealed), Kind::Plain) | (Kind::Plain, Kind::Sealed(sealed)) => {
-                self.deterministic(sealed, what)?;
-                Err(self.refuse(Reason::PlainMeetsSealed {
-                    what: what.to_owned(),
-                    column: path(self.catalog, sealed.column),
-                }))
-            }
-            (Kind::Free(left), Kind::Free(right)) => {
-                self.kinds.join(left, right);
-                Ok(())
-            }
-            (left, right) => {
-                self.plain(left, what)?;
-                self.plain(right, what)
-            }
-        }
-    }
-
-    pub(crate) fn comparable(&mut self, left: Sealed, right: Sealed) -> Result<(), Refusal> {
-        let (a, b) = (self.catalog.column(left.column), self.catalog.column(right.column));
-        if comparable(a, b) && same_blanks(left.logical, right.logical) {
-            return Ok(());
-        }
-        Err(self.refuse(Reason::Incomparable {
-            left: path(self.catalog, left.column),
-            right: path(self.catalog, right.column),
-        }))
-    }
-
-    /// The column's mode must allow equality.
-    pub(crate) fn deterministic(&self, sealed: Sealed, what: &str) -> Result<(), Refusal> {
-        if self.catalog.column(sealed.column).mode == Mode::Deterministic {
-            return Ok(());
-        }
-        Err(self.refuse(Reason::Randomized {
-            what: what.to_owned(),
-            column: path(self.catalog, sealed.column),
-        }))
-    }
-
-    /// De-duplicated or grouped by.
-    pub(crate) fn group(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
-        match self.kinds.resolve(kind) {
-            Kind::Sealed(sealed) => {
-                self.deterministic(sealed, what)?;
-                self.uses(sealed.column, |uses| uses.grouped = true);
-                Ok(())
-            }
-            Kind::Row(_) => self.plain(kind, what),
-            Kind::Plain | Kind::Null | Kind::Free(_) => Ok(()),
-        }
-    }
-
-    /// Only counted, or tested for NULL.
-    pub(crate) fn test(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
-        match self.kinds.resolve(kind) {
-            Kind::Sealed(sealed) => {
-                self.uses(sealed.column, |uses| uses.tested = true);
-                Ok(())
-            }
-            other => self.plain(other, what),
-        }
-    }
-
-    /// Several expressions become one: COALESCE, CASE, VALUES, set operations.
-    pub(crate) fn carry(&mut self, kinds: &[Kind], what: &str) -> Result<Kind, Refusal> {
-        let mut sealed: Option<Sealed> = None;
-        let mut bounded = true;
-        let mut plain = false;
-        let mut free: Option<Var> = None;
-        for kind in kinds {
-            match self.kinds.resolve(*kind) {
-                Kind::Plain => plain = true,
-                Kind::Null => bounded = false,
-                row @ Kind::Row(_) => self.plain(row, what)?,
-                Kind::Free(var) => {
-                    bounded = false;
-                    match free {
-                        None => free = Some(var),
-                        Some(first) => self.kinds.join(first, var),
-                    }
-                }
-                Kind::Sealed(next) => {
-                    sealed = Some(match sealed {
-                        None => next,
-                        Some(first) => self.common(first, next, what)?,
-                    });
-                }
-            }
-        }
-        match (sealed, plain, free) {
-            (Some(sealed), true, _) => Err(self.refuse(Reason::PlainMeetsSealed {
-                what: what.to_owned(),
-                column: path(self.catalog, sealed.column),
-            })),
-            (Some(mut sealed), false, free) => {
-                if let Some(var) = free {
-                    self.kinds.make_sealed(var, sealed, Meet::common(sealed.logical));
-                }
-                if !bounded {
-                    sealed.logical = sealed.logical.unbounded();
-                }
-                Ok(Kind::Sealed(sealed))
-            }
-            (None, true, free) => {
-                if let Some(var) = free {
-                    self.kinds.make_plain(var);
-                }
-                Ok(Kind::Plain)
-            }
-            (None, false, Some(var)) => {
-                self.kinds.make_text(var);
-                Ok(Kind::Free(var))
-            }
-            (None, false, None) => Ok(Kind::Null),
-        }
-    }
-
-    /// Two sealed expressions become one: their tokens must mean the same, and the policy must
-    /// decide alike on both.
-    fn common(&mut self, first: Sealed, next: Sealed, what: &str) -> Result<Sealed, Refusal> {
-        if first.column != next.column {
-            let (a, b) = (self.catalog.column(first.column), self.catalog.column(next.column));
-            // Any token of the keyring opens; nothing compares them here.
-            let carried =
-                a.mode == Mode::Randomized && b.mode == Mode::Randomized && a.keyring == b.keyring;
-            if !carried {
-                self.deterministic(first, what)?;
-                self.comparable(first, next)?;
-            }
-            self.mixed.push((first.column, next.column));
-        }
-        let logical = match (first.logical, next.logical) {
-            (a, b) if a == b => a,
-            (a, b) if a.unbounded() == b.unbounded() => a.unbounded(),
-            // text is the preferred type of its category.
-            (
-                LogicalType::Text | LogicalType::Varchar(_),
-                LogicalType::Text | LogicalType::Varchar(_),
-            ) => LogicalType::Text,
-            _ => {
-                return Err(self.refuse(Reason::Incomparable {
-                    left: path(self.catalog, first.column),
-                    right: path(self.catalog, next.column),
-                }));
-            }
+        let text = leaves.iter().all(|index| self.leaves[*index].is_text);
+        let logical = match sealed.logical {
+            LogicalType::Varchar(_) if text => LogicalType::Text,
+            logical => logical,
         };
-        Ok(Sealed { column: first.column, logical, detached: first.detached && next.detached })
+        self.states[root.0] = State::Sealed(Sealed { logical, ..sealed }, leaves);
     }
 
-    /// An expression is stored in a column.
-    pub(crate) fn assign(
-        &mut self,
-        kind: Kind,
-        target: Option<Sealed>,
-        name: &str,
-    ) -> Result<(), Refusal> {
-        let kind = self.kinds.resolve(kind);
-        let Some(target) = target else {
-            return match kind {
-                Kind::Sealed(sealed) => Err(self.refuse(Reason::SealedIntoPlain {
-                    column: path(self.catalog, sealed.column),
-                    target: name.to_owned(),
-                })),
-                other => self.plain(other, "assignment"),
-            };
-        };
-        self.uses(target.column, |uses| uses.written = true);
-        match kind {
-            Kind::Null => Ok(()),
-            Kind::Free(var) => {
-                self.kinds.make_sealed(var, target, Meet::assignment(target.logical));
-                Ok(())
-            }
-            Kind::Sealed(source) if self.fits(source, target) => {
-                self.uses(source.column, |uses| uses.output = true);
-                Ok(())
-            }
-            Kind::Sealed(source) => Err(self.refuse(Reason::SealedOtherwise {
-                column: path(self.catalog, source.column),
-                target: path(self.catalog, target.column),
-            })),
-            Kind::Plain => Err(self.refuse(Reason::PlainMeetsSealed {
-                what: "assignment".into(),
-                column: path(self.catalog, target.column),
-            })),
-            Kind::Row(_) => self.plain(kind, "assignment"),
+    /// The leaves behind a kind that was free and is sealed now.
+    fn sealed_leaves(&mut self, kind: Kind) -> Vec<usize> {
+        let Kind::Free(var) = kind else { return Vec::new() };
+        match &self.states[self.root(var).0] {
+            State::Sealed(_, leaves) => leaves.clone(),
+            State::Free(_) | State::Link(_) | State::Plain => Vec::new(),
         }
     }
 
-    /// The source's tokens are what the target would hold for the same values, and every value of
-    /// the source is a value of the target.
-    fn fits(&self, source: Sealed, target: Sealed) -> bool {
-        let (a, b) = (self.catalog.column(source.column), self.catalog.column(target.column));
-        let sealed_alike = comparable(a, b)
-            || (a.mode == Mode::Randomized && b.mode == Mode::Randomized && a.keyring == b.keyring);
-        let same_values = match (source.logical, target.logical) {
-            (
-                LogicalType::Text | LogicalType::Varchar(_),
-                LogicalType::Text | LogicalType::Varchar(None),
-            )
-            | (LogicalType::Char(_), LogicalType::Char(None)) => true,
-            (LogicalType::Varchar(Some(n)), LogicalType::Varchar(Some(m)))
-            | (LogicalType::Char(Some(n)), LogicalType::Char(Some(m))) => n <= m,
+    /// Both were free, and have been sealed apart from each other.
+    pub(crate) fn are_leaves(&self, left: Kind, right: Kind) -> bool {
+        match (left, right) {
+            (Kind::Free(left), Kind::Free(right)) => self.root(left) != self.root(right),
             _ => false,
+        }
+    }
+
+    /// Leaves that were stored are compared as well, with a column of this type.
+    pub(crate) fn also_compared(&mut self, kind: Kind, logical: LogicalType) {
+        for index in self.sealed_leaves(kind) {
+            let leaf = &mut self.leaves[index];
+            let compared = leaf.compared_as(logical);
+            let Some((slot, _)) = &mut leaf.sealed else { continue };
+            slot.purpose = match slot.purpose {
+                // What is stored is known by the sealed kind.
+                Purpose::Assign(_) => continue,
+                Purpose::Row { compared: None, stored } => {
+                    Purpose::Row { compared: Some(compared), stored }
+                }
+                kept @ (Purpose::Compare(_) | Purpose::Row { compared: Some(_), .. }) => kept,
+            };
+        }
+    }
+
+    /// Leaves that were compared are stored as well, in a column of this type. False: they are
+    /// stored already, in another, or this is no kind of leaves alone.
+    pub(crate) fn also_stored(&mut self, kind: Kind, stored: LogicalType) -> bool {
+        let leaves = self.sealed_leaves(kind);
+        let mut all = !leaves.is_empty();
+        for index in leaves {
+            let Some((slot, _)) = &mut self.leaves[index].sealed else { continue };
+            slot.purpose = match slot.purpose {
+                Purpose::Compare(compared) => Purpose::Row { compared: Some(compared), stored },
+                kept @ (Purpose::Row { .. } | Purpose::Assign(_)) => {
+                    all &= matches!(kept, Purpose::Row { stored: known, .. } if known == stored);
+                    kept
+                }
+            };
+        }
+        all
+    }
+}
+
+impl Leaf {
+    /// As which type it is compared: `char(10) = 'abc  '` compares `bpchar` and ignores trailing
+    /// blanks, `char(10) = 'abc  '::text` compares `text` and does not.
+    fn compared_as(&self, column: LogicalType) -> LogicalType {
+        let own = match self.casts.last() {
+            Some(cast) => Some(*cast),
+            None => self.is_text.then_some(LogicalType::Text),
         };
-        sealed_alike && same_values
+        match (column, own) {
+            (LogicalType::Char(_), Some(LogicalType::Text)) => LogicalType::Text,
+            _ => column.unbounded(),
+        }
     }
 }

@@ -9,12 +9,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pgveil_seal::LogicalType;
-use sqlparser::ast::{CastKind, CharacterLength, DataType, Expr, ObjectName, Value};
+use sqlparser::ast::{
+    ArrayElemTypeDef, CastKind, CharacterLength, DataType, Expr, ObjectName, Value,
+};
 use sqlparser::tokenizer::Span;
 
 use super::Analysis;
-use super::kind::{Kind, Leaf, LeafValue};
-use crate::lex::{Token, TokenKind, identifier, string_value};
+use super::kind::{Array, Element, Kind, Leaf, LeafValue};
+use crate::lex::{Token, TokenKind, identifier, string_value, unicode_value};
 use crate::parse::start_of;
 use crate::refusal::{Reason, Refusal};
 
@@ -41,38 +43,25 @@ impl Analysis<'_> {
     /// The leaf that an expression is, seen through parentheses and casts to character types.
     pub(super) fn leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
         let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
-        if found.array.is_some() {
-            return Ok(None);
-        }
-        Ok(Some(self.kinds.leaf(Leaf {
-            value: found.value,
-            extent: found.extent,
-            token: found.token,
-            casts: found.casts,
-            array: false,
-            array_cast: None,
-            is_text: false,
-            sealed: None,
-        })))
+        let typed = found.array.map(LogicalType::unbounded);
+        let is_array = found.array.is_some();
+        Ok(Some(match (self.kinds.leaf(leaf_of(found, is_array)), typed) {
+            (Kind::Free(var), Some(_)) => {
+                let physical = LogicalType::Text;
+                Kind::Array(Array { element: Element::Free(var), typed, physical, by_value: false })
+            }
+            (kind, _) => kind,
+        }))
     }
 
-    /// The same where an array is wanted, `= ANY (...)` and `unnest(...)`: an array parameter or
-    /// literal.
+    /// The elements of an array parameter or literal where an array is wanted: in `= ANY (...)`
+    /// and `unnest(...)`.
     pub(super) fn array_leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
         let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
         if found.array.is_none() && !found.casts.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.kinds.leaf(Leaf {
-            value: found.value,
-            extent: found.extent,
-            token: found.token,
-            casts: found.casts,
-            array: true,
-            array_cast: found.array,
-            is_text: false,
-            sealed: None,
-        })))
+        Ok(Some(self.kinds.leaf(leaf_of(found, true))))
     }
 
     /// The string literal that an expression is, seen through parentheses and casts.
@@ -91,10 +80,11 @@ impl Analysis<'_> {
                 let Some(token) = self.token_at(value.span) else { return Ok(None) };
                 // `N'...'` is a typed literal: `nchar '...'`.
                 let national = self.tokens[token].kind == TokenKind::NationalString;
+                let end = token + if self.escape_clause(token).is_some() { 3 } else { 1 };
                 self.value_leaf(&value.value, token)?.map(|value| Found {
                     value,
                     token,
-                    extent: token..token + 1,
+                    extent: token..end,
                     casts: if national { vec![LogicalType::Char(None)] } else { Vec::new() },
                     array: None,
                 })
@@ -128,14 +118,13 @@ impl Analysis<'_> {
             }
             Expr::Cast { kind, expr, data_type, format: None } => {
                 let (cast, array) = match data_type {
-                    DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(
-                        element,
-                        None,
-                    )) => match character_type(element) {
-                        // A length cuts each element, as a cast of a single value does.
-                        Some(cast) => ((!unbounded(cast)).then_some(cast), Some(cast)),
-                        None => return Ok(None),
-                    },
+                    DataType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => {
+                        match character_type(element) {
+                            // A length cuts each element, as a cast of a single value does.
+                            Some(cast) => ((!unbounded(cast)).then_some(cast), Some(cast)),
+                            None => return Ok(None),
+                        }
+                    }
                     other => match character_type(other) {
                         Some(cast) => (Some(cast), None),
                         None => return Ok(None),
@@ -222,10 +211,58 @@ impl Analysis<'_> {
         {
             return Err(Reason::Backslash.at(Some(range.start)));
         }
+        if kind == TokenKind::UnicodeString {
+            let escape = match self.escape_clause(token) {
+                Some(escape) => {
+                    self.seen.insert(token + 2);
+                    escape
+                }
+                None => '\\',
+            };
+            let value = self
+                .settings
+                .standard_conforming_strings
+                .then(|| unicode_value(self.text, &self.tokens[token], escape))
+                .flatten();
+            return match value {
+                Some(value) => Ok(Some(LeafValue::Literal(Arc::from(value)))),
+                None => Err(Reason::InvalidLiteral.at(Some(range.start))),
+            };
+        }
         match string_value(self.text, &self.tokens[token]) {
             Some(value) => Ok(Some(LeafValue::Literal(Arc::from(value)))),
             None => Err(Reason::InvalidLiteral.at(Some(range.start))),
         }
+    }
+
+    /// The character in `UESCAPE '!'` behind a literal.
+    fn escape_clause(&self, token: usize) -> Option<char> {
+        let is_unicode = self.tokens[token].kind == TokenKind::UnicodeString;
+        if !is_unicode || !self.is(token + 1, "uescape") {
+            return None;
+        }
+        let clause = self.tokens.get(token + 2).filter(|t| t.kind == TokenKind::String)?;
+        let value = string_value(self.text, clause)?;
+        let mut characters = value.chars();
+        match (characters.next(), characters.next()) {
+            (Some(escape), None) => Some(escape),
+            // No character that escapes anything: the literal is not valid.
+            _ => Some('\''),
+        }
+    }
+}
+
+fn leaf_of(found: Found, array: bool) -> Leaf {
+    Leaf {
+        value: found.value,
+        extent: found.extent,
+        token: found.token,
+        casts: found.casts,
+        array,
+        array_cast: found.array,
+        is_text: false,
+        in_rows: false,
+        sealed: None,
     }
 }
 
@@ -255,6 +292,14 @@ pub(super) fn character_type(data_type: &DataType) -> Option<LogicalType> {
             Some(LogicalType::Char(Some(length(n)?.unwrap_or(1))))
         }
         DataType::Custom(name, modifiers) if modifiers.is_empty() => custom(name),
+        _ => None,
+    }
+}
+
+/// The type of the elements of an array of a character type.
+pub(super) fn array_type(data_type: &DataType) -> Option<LogicalType> {
+    match data_type {
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, None)) => character_type(element),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Analysis of a statement string: which expressions are sealed, and what follows.
 //!
-//! The parts: [`kind`] (kinds, and where they meet), [`leaf`] (literals and parameters in the
+//! The parts: [`kind`] and [`meet`] (kinds, and what happens where they meet), [`leaf`] (literals and parameters in the
 //! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`call`] and [`write`] (the nodes of
 //! the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`ddl`], [`classify`] (what a
 //! statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters,
@@ -19,6 +19,7 @@ mod finish;
 mod from;
 mod kind;
 mod leaf;
+mod meet;
 mod query;
 mod scope;
 mod utility;
@@ -194,10 +195,10 @@ fn shown_by(
     for column in columns {
         sealed.push(match analysis.kinds.resolve(column.kind) {
             Kind::Sealed(s) => Some(SealedRef { column: s.column, logical: s.logical }),
-            Kind::Row(id) => {
-                return Err(analysis.refuse(Reason::WholeRow(catalog.column(id).table.clone())));
+            other => {
+                analysis.plain(other, "a view's column that is not one of a table's")?;
+                None
             }
-            Kind::Plain | Kind::Null | Kind::Free(_) => None,
         });
     }
     if let Some(open) = analysis.open_star {

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use sqlparser::ast::{
-    Cte, Distinct, Expr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, OrderBy, OrderByExpr,
-    OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
-    SetQuantifier, Statement, TableAlias, Values,
+    AccessExpr, Cte, Distinct, Expr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, OrderBy,
+    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
+    SetOperator, SetQuantifier, Spanned, Statement, TableAlias, Values,
 };
 
 use super::Analysis;
@@ -76,6 +76,28 @@ impl Analysis<'_> {
         Ok(columns)
     }
 
+    /// A query inside another: what nothing has decided in its select list is text ("SELECT
+    /// Output Columns").
+    pub(super) fn subquery(
+        &mut self,
+        query: &Query,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<Col>, Refusal> {
+        let columns = self.query(query, Some(scope), ctes)?;
+        self.make_text(&columns);
+        Ok(columns)
+    }
+
+    /// See [`Analysis::subquery`].
+    pub(super) fn make_text(&mut self, columns: &[Col]) {
+        for column in columns {
+            if let Kind::Free(var) = column.kind {
+                self.kinds.make_text(var);
+            }
+        }
+    }
+
     fn cte(
         &mut self,
         cte: &Cte,
@@ -91,6 +113,7 @@ impl Analysis<'_> {
         let so_far = Ctes { entries, outer: Some(ctes) };
         if !recursive {
             let columns = self.query(&cte.query, outer, &so_far)?;
+            self.make_text(&columns);
             return Ok(self.rename(columns, &cte.alias)?.into());
         }
         // WITH RECURSIVE: the first term decides the kinds, and the second sees them.
@@ -110,7 +133,7 @@ impl Analysis<'_> {
         let inside = Ctes { entries: &with_self, outer: Some(ctes) };
         let second = self.set_expr(right, outer, &inside)?;
         let all = *set_quantifier == SetQuantifier::All;
-        Ok(self.set_operation(first, &second, all, "UNION")?.into())
+        Ok(self.set_operation(first, &second, all, "UNION", first_output(right))?.into())
     }
 
     /// A CTE under WITH RECURSIVE that does not refer to itself.
@@ -173,7 +196,7 @@ impl Analysis<'_> {
                         | SetQuantifier::DistinctByName => return Err(self.unparsed("BY NAME")),
                     };
                     let next = self.set_expr(right, outer, ctes)?;
-                    columns = self.set_operation(columns, &next, all, what)?;
+                    columns = self.set_operation(columns, &next, all, what, first_output(right))?;
                 }
                 Ok(columns)
             }
@@ -209,9 +232,11 @@ impl Analysis<'_> {
         right: &[Col],
         all: bool,
         what: &str,
+        at: Option<usize>,
     ) -> Result<Vec<Col>, Refusal> {
         if left.len() != right.len() {
-            return Err(self.unparsed("a set operation over different numbers of columns"));
+            let message = format!("each {what} query must have the same number of columns");
+            return Err(syntax_error(message, at));
         }
         let mut columns = Vec::with_capacity(left.len());
         for (left, right) in left.into_iter().zip(right) {
@@ -235,7 +260,8 @@ impl Analysis<'_> {
         let mut cells: Vec<Vec<Kind>> = vec![Vec::with_capacity(values.rows.len()); width];
         for row in &values.rows {
             if row.content.len() != width {
-                return Err(self.unparsed("VALUES lists of different lengths"));
+                let at = row.content.first().and_then(|e| crate::parse::start_of(e.span()));
+                return Err(syntax_error("VALUES lists must all be the same length".into(), at));
             }
             for (column, expr) in cells.iter_mut().zip(&row.content) {
                 column.push(self.infer(expr, &nothing, ctes)?);
@@ -244,6 +270,9 @@ impl Analysis<'_> {
         let mut columns = Vec::with_capacity(width);
         for (index, kinds) in cells.iter().enumerate() {
             let kind = self.carry(kinds, "VALUES")?;
+            if let (Kind::Free(var), 2..) = (kind, kinds.len()) {
+                self.kinds.make_rows(var);
+            }
             columns.push(Col { name: format!("column{}", index + 1).into(), kind });
         }
         Ok(columns)
@@ -379,7 +408,7 @@ impl Analysis<'_> {
         let kind = if let Some(column) = position(expr, columns) {
             column.kind
         } else if let Expr::Identifier(ident) = expr {
-            match scope.column(ident) {
+            match self.column(ident, scope) {
                 Ok(kind) => kind,
                 Err(refusal) => match named(ident, columns) {
                     Some(column) => column.kind,
@@ -454,6 +483,17 @@ impl Analysis<'_> {
         let mut columns = Vec::with_capacity(items.len());
         for item in items {
             match item {
+                SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { root, access_chain })
+                    if matches!(access_chain.as_slice(),
+                        [AccessExpr::Dot(Expr::Identifier(name))]
+                            if crate::parse::is_all_fields(name)) =>
+                {
+                    let kind = self.infer(root, scope, ctes)?;
+                    let Kind::Row(row) = self.kinds.resolve(kind) else {
+                        return Err(self.unparsed("the columns of an expression"));
+                    };
+                    columns.extend(self.kinds.fields(row).iter().cloned());
+                }
                 SelectItem::UnnamedExpr(expr) => {
                     let kind = self.infer(expr, scope, ctes)?;
                     columns.push(Col { name: output_name(expr).into(), kind });
@@ -518,6 +558,34 @@ impl Analysis<'_> {
         };
         Ok(())
     }
+}
+
+/// Where the first output column of a query begins.
+fn first_output(query: &SetExpr) -> Option<usize> {
+    let start = |expr: &Expr| crate::parse::start_of(expr.span());
+    match query {
+        SetExpr::Select(select) => match select.projection.first()? {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => start(expr),
+            SelectItem::Wildcard(options) => crate::parse::start_of(options.wildcard_token.0.span),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                name.0.first()?.as_ident().and_then(|ident| crate::parse::start_of(ident.span))
+            }
+            SelectItem::QualifiedWildcard(..) | SelectItem::ExprWithAliases { .. } => None,
+        },
+        SetExpr::Query(query) => first_output(&query.body),
+        SetExpr::SetOperation { left, .. } => first_output(left),
+        SetExpr::Values(values) => start(values.rows.first()?.content.first()?),
+        SetExpr::Insert(_)
+        | SetExpr::Update(_)
+        | SetExpr::Delete(_)
+        | SetExpr::Merge(_)
+        | SetExpr::Table(_) => None,
+    }
+}
+
+/// An error of the server's, which would not see it, as nothing of the statement reaches it.
+fn syntax_error(message: String, position: Option<usize>) -> Refusal {
+    Refusal { code: "42601", message, detail: None, hint: None, position }
 }
 
 /// `ORDER BY 2`

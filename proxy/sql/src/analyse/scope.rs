@@ -43,16 +43,13 @@ pub(super) struct Source {
     pub(super) open: bool,
 }
 
-impl Source {
-    /// Its whole row, as a value.
-    fn row(&self) -> Kind {
-        let sealed = self.columns.iter().find_map(|column| match column.kind {
-            Kind::Sealed(sealed) => Some(sealed.column),
-            Kind::Row(column) => Some(column),
-            Kind::Plain | Kind::Null | Kind::Free(_) => None,
-        });
-        sealed.map_or(Kind::Plain, Kind::Row)
-    }
+/// What an unqualified name means.
+#[derive(Debug)]
+pub(super) enum Found<'s> {
+    /// A column.
+    Column(Kind),
+    /// The whole row of a FROM item.
+    Row(&'s Source),
 }
 
 /// A column of the joined FROM clause, in the order of `*`; merged USING columns stand once.
@@ -108,7 +105,7 @@ impl<'o> Scope<'o> {
     }
 
     /// An unqualified column, or a whole row by its item's name.
-    pub(super) fn column(&self, ident: &Ident) -> Result<Kind, Refusal> {
+    pub(super) fn find(&self, ident: &Ident) -> Result<Found<'_>, Refusal> {
         let name = fold(ident);
         let at = crate::parse::start_of(ident.span);
         let mut level = Some(self);
@@ -118,15 +115,15 @@ impl<'o> Scope<'o> {
                 if found.next().is_some() {
                     return Err(Reason::Ambiguous(name).at(at));
                 }
-                return Ok(first.column.kind);
+                return Ok(Found::Column(first.column.kind));
             }
             if let Some(source) = scope.sources.iter().find(|s| s.alias == name) {
-                return Ok(source.row());
+                return Ok(Found::Row(source));
             }
             if scope.sources.iter().any(|s| s.open)
                 || (SYSTEM_COLUMNS.contains(&name.as_str()) && !scope.sources.is_empty())
             {
-                return Ok(Kind::Plain);
+                return Ok(Found::Column(Kind::Plain));
             }
             level = scope.outer;
         }
@@ -172,6 +169,14 @@ impl<'o> Scope<'o> {
 }
 
 impl<'c> Analysis<'c> {
+    /// The kind of an unqualified name: a column, or a whole row.
+    pub(super) fn column(&mut self, ident: &Ident, scope: &Scope<'_>) -> Result<Kind, Refusal> {
+        Ok(match scope.find(ident)? {
+            Found::Column(kind) => kind,
+            Found::Row(source) => self.kinds.row(source.columns.clone()),
+        })
+    }
+
     /// The relation that a name in a FROM clause, or a target, means: as the server searches,
     /// along the effective search path.
     pub(super) fn relation(&mut self, name: &ObjectName) -> Result<&'c Relation, Refusal> {

@@ -7,7 +7,8 @@ use sqlparser::ast::{Expr, Statement};
 
 use super::Analysis;
 use super::classify::{Words, bodies, mentioned};
-use super::kind::{Kind, path};
+use super::kind::Kind;
+use super::meet::path;
 use super::scope::{Col, Ctes, Scope};
 use crate::catalog::Relation;
 use crate::lex::identifier;

@@ -89,7 +89,7 @@ impl<'c> Analysis<'c> {
             None | Some(ConflictTarget::OnConstraint(_)) => {}
             Some(ConflictTarget::Columns { columns, predicate }) => {
                 for column in columns {
-                    let kind = scope.column(column)?;
+                    let kind = self.column(column, scope)?;
                     self.group(kind, "ON CONFLICT")?;
                 }
                 if let Some(predicate) = predicate {

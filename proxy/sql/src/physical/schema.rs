@@ -41,6 +41,9 @@ pub fn create_columns() -> Vec<String> {
     ]
 }
 
+/// The message of the error that `pgveil.refuse` raises.
+pub const REFUSE_MESSAGE: &str = "value for a protected column is not a token";
+
 /// Body of `pgveil.refuse`. It never has the value; which column it was is for the constraint's
 /// name and the writer's own statement to say.
 pub const REFUSE_BODY: &str = "
@@ -91,4 +94,14 @@ pub fn create_refuse(silent: bool) -> Vec<String> {
         statements.push(format!("ALTER FUNCTION {schema}.refuse() OWNER TO CURRENT_USER"));
     }
     statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guards_message_is_the_one_that_is_looked_for() {
+        assert!(REFUSE_BODY.contains(&format!("MESSAGE = '{REFUSE_MESSAGE}'")));
+    }
 }

@@ -33,7 +33,7 @@ impl Analysis<'_> {
                 _ if index.unique => None,
                 other => folded(other),
             };
-            let kind = ident.map(|ident| scope.column(ident)).transpose()?;
+            let kind = ident.map(|ident| self.column(ident, &scope)).transpose()?;
             match (ident, kind) {
                 (Some(ident), Some(kind @ Kind::Sealed(_))) => {
                     if index.unique {
@@ -49,7 +49,7 @@ impl Analysis<'_> {
             }
         }
         for included in &index.include {
-            scope.column(included)?;
+            self.column(included, &scope)?;
         }
         if let Some(predicate) = &index.predicate {
             self.plain_expr(predicate, &scope, &ctes, "an index predicate")?;

@@ -1,0 +1,484 @@
+//! What happens where two kinds meet: in a comparison, in one expression, in an assignment.
+
+use pgveil_seal::{LogicalType, Mode};
+
+use super::Analysis;
+use super::kind::{Array, Element, Kind, Meet, RowId, Sealed, Var};
+use super::scope::Col;
+use crate::catalog::{Catalog, ColumnId, SealedColumn};
+use crate::plan::Uses;
+use crate::refusal::{Reason, Refusal};
+
+/// The type of a literal that is compared with a column.
+fn literal_type(column: LogicalType) -> LogicalType {
+    match column {
+        LogicalType::Text | LogicalType::Varchar(_) => LogicalType::Text,
+        LogicalType::Char(_) => column.unbounded(),
+    }
+}
+
+/// Two sealed columns have comparable tokens.
+fn comparable(left: &SealedColumn, right: &SealedColumn) -> bool {
+    let of = |c: &SealedColumn| (c.mode, c.domain.clone(), c.keyring.clone(), c.key_id.clone());
+    left.mode == Mode::Deterministic && of(left) == of(right)
+}
+
+/// `character` values are compared without trailing blanks, `text` and `varchar` with them.
+fn same_blanks(left: LogicalType, right: LogicalType) -> bool {
+    matches!(left, LogicalType::Char(_)) == matches!(right, LogicalType::Char(_))
+}
+
+/// The path of a sealed column in messages.
+pub(crate) fn path(catalog: &Catalog, id: ColumnId) -> String {
+    let column = catalog.column(id);
+    format!("{}.{}", column.table, column.column)
+}
+
+impl Analysis<'_> {
+    /// The expression must be plain, as everything that the server computes with.
+    pub(crate) fn plain(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
+        match self.kinds.resolve(kind) {
+            Kind::Plain | Kind::Null => Ok(()),
+            Kind::Free(var) | Kind::Array(Array { element: Element::Free(var), .. }) => {
+                self.kinds.make_plain(var);
+                Ok(())
+            }
+            Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
+                Err(self.refuse(Reason::Compute {
+                    what: what.to_owned(),
+                    column: path(self.catalog, sealed.column),
+                }))
+            }
+            row @ Kind::Row(id) => match self.kinds.sealed_in(row) {
+                Some(column) => {
+                    let table = self.catalog.column(column).table.clone();
+                    Err(self.refuse(Reason::WholeRow(table)))
+                }
+                None => {
+                    for field in self.kinds.fields(id).iter() {
+                        self.plain(field.kind, what)?;
+                    }
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Marks a use of a sealed column for the policy.
+    pub(crate) fn uses(&mut self, column: ColumnId, mark: impl FnOnce(&mut Uses)) {
+        mark(self.uses.entry(column).or_default());
+    }
+
+    /// `=` and its like between two expressions.
+    pub(crate) fn compare(
+        &mut self,
+        left: Kind,
+        right: Kind,
+        what: &str,
+        meet: fn(LogicalType) -> Meet,
+    ) -> Result<(), Refusal> {
+        match (self.kinds.resolve(left), self.kinds.resolve(right)) {
+            // Values that are too long for their columns are equal only where the columns are.
+            (Kind::Sealed(a), Kind::Sealed(_)) if self.kinds.are_leaves(left, right) => {
+                Err(self.plain_meets(a.column, what))
+            }
+            (Kind::Sealed(a), Kind::Sealed(b)) => {
+                self.deterministic(a, what)?;
+                self.deterministic(b, what)?;
+                self.comparable(a, b)?;
+                self.kinds.also_compared(left, b.logical);
+                self.kinds.also_compared(right, a.logical);
+                self.uses(a.column, |uses| uses.compared = true);
+                self.uses(b.column, |uses| uses.compared = true);
+                Ok(())
+            }
+            (Kind::Sealed(sealed), Kind::Free(var)) | (Kind::Free(var), Kind::Sealed(sealed)) => {
+                self.deterministic(sealed, what)?;
+                self.uses(sealed.column, |uses| uses.compared = true);
+                // Compared, a literal keeps its own type: it may be longer than the column's.
+                let literal = Sealed { logical: literal_type(sealed.logical), ..sealed };
+                self.kinds.make_sealed(var, literal, meet(sealed.logical));
+                Ok(())
+            }
+            (Kind::Sealed(sealed), Kind::Null) | (Kind::Null, Kind::Sealed(sealed)) => {
+                self.uses(sealed.column, |uses| uses.compared = true);
+                Ok(())
+            }
+            (Kind::Sealed(sealed), Kind::Plain) | (Kind::Plain, Kind::Sealed(sealed)) => {
+                self.deterministic(sealed, what)?;
+                Err(self.plain_meets(sealed.column, what))
+            }
+            (Kind::Free(left), Kind::Free(right)) => {
+                self.kinds.join(left, right);
+                Ok(())
+            }
+            (Kind::Array(a), Kind::Array(b)) => {
+                let oid = |array: Array| array.typed.map(LogicalType::array_oid);
+                let alike = oid(a).is_none_or(|a| oid(b).is_none_or(|b| a == b))
+                    && a.physical.oid() == b.physical.oid();
+                if !alike {
+                    // There is no such operator, for us or for the server.
+                    return self.plain(left, what).and_then(|()| self.plain(right, what));
+                }
+                let meet = Meet::common(a.typed.or(b.typed).unwrap_or(LogicalType::Text));
+                self.compare_elements(a.element.into(), b.element.into(), what, meet)
+            }
+            (Kind::Array(array), Kind::Free(var)) | (Kind::Free(var), Kind::Array(array)) => {
+                if !self.kinds.make_arrays(var) {
+                    self.kinds.make_plain(var);
+                }
+                let meet = Meet::common(array.typed.unwrap_or(LogicalType::Text));
+                self.compare_elements(array.element.into(), Kind::Free(var), what, meet)
+            }
+            (Kind::Row(a), Kind::Row(b)) => self.compare_rows(a, b, what),
+            (row @ Kind::Row(_), Kind::Null) | (Kind::Null, row @ Kind::Row(_)) => {
+                self.test(row, what)
+            }
+            (left, right) => {
+                self.plain(left, what)?;
+                self.plain(right, what)
+            }
+        }
+    }
+
+    /// The elements of two arrays of one type.
+    fn compare_elements(
+        &mut self,
+        left: Kind,
+        right: Kind,
+        what: &str,
+        meet: Meet,
+    ) -> Result<(), Refusal> {
+        match (self.kinds.resolve(left), self.kinds.resolve(right)) {
+            (Kind::Sealed(sealed), Kind::Free(var)) | (Kind::Free(var), Kind::Sealed(sealed)) => {
+                self.deterministic(sealed, what)?;
+                self.uses(sealed.column, |uses| uses.compared = true);
+                let literal = Sealed { logical: literal_type(sealed.logical), ..sealed };
+                self.kinds.make_sealed(var, literal, meet);
+                Ok(())
+            }
+            _ => self.compare(left, right, what, Meet::operator),
+        }
+    }
+
+    /// Rows as values are compared field by field, of one type each.
+    fn compare_rows(&mut self, left: RowId, right: RowId, what: &str) -> Result<(), Refusal> {
+        let (left, right) = (self.kinds.fields(left), self.kinds.fields(right));
+        if left.len() != right.len() {
+            return Err(self.unparsed("rows of different lengths in a comparison"));
+        }
+        for (left, right) in left.iter().zip(right.iter()) {
+            match (self.kinds.resolve(left.kind), self.kinds.resolve(right.kind)) {
+                (Kind::Sealed(a), Kind::Sealed(b)) if a.logical.oid() != b.logical.oid() => {
+                    return Err(self.incomparable(a.column, b.column));
+                }
+                (Kind::Sealed(_), Kind::Sealed(_)) | (Kind::Row(_), Kind::Row(_)) => {
+                    self.compare(left.kind, right.kind, what, Meet::operator)?;
+                }
+                // A field keeps its type: a literal's is not that of a column.
+                (a, b) => {
+                    self.plain(a, what)?;
+                    self.plain(b, what)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn comparable(&mut self, left: Sealed, right: Sealed) -> Result<(), Refusal> {
+        let (a, b) = (self.catalog.column(left.column), self.catalog.column(right.column));
+        if comparable(a, b) && same_blanks(left.logical, right.logical) {
+            return Ok(());
+        }
+        Err(self.incomparable(left.column, right.column))
+    }
+
+    fn incomparable(&self, left: ColumnId, right: ColumnId) -> Refusal {
+        let (left, right) = (path(self.catalog, left), path(self.catalog, right));
+        self.refuse(Reason::Incomparable { left, right })
+    }
+
+    fn plain_meets(&self, column: ColumnId, what: &str) -> Refusal {
+        let column = path(self.catalog, column);
+        self.refuse(Reason::PlainMeetsSealed { what: what.to_owned(), column })
+    }
+
+    /// The column's mode must allow equality.
+    pub(crate) fn deterministic(&self, sealed: Sealed, what: &str) -> Result<(), Refusal> {
+        if self.catalog.column(sealed.column).mode == Mode::Deterministic {
+            return Ok(());
+        }
+        Err(self.refuse(Reason::Randomized {
+            what: what.to_owned(),
+            column: path(self.catalog, sealed.column),
+        }))
+    }
+
+    /// De-duplicated or grouped by.
+    pub(crate) fn group(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
+        match self.kinds.resolve(kind) {
+            Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
+                self.deterministic(sealed, what)?;
+                self.uses(sealed.column, |uses| uses.grouped = true);
+                Ok(())
+            }
+            Kind::Row(row) => {
+                for field in self.kinds.fields(row).iter() {
+                    self.group(field.kind, what)?;
+                }
+                Ok(())
+            }
+            Kind::Plain | Kind::Null | Kind::Free(_) | Kind::Array(_) => Ok(()),
+        }
+    }
+
+    /// Only counted, or tested for NULL.
+    pub(crate) fn test(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
+        match self.kinds.resolve(kind) {
+            Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
+                self.uses(sealed.column, |uses| uses.tested = true);
+                Ok(())
+            }
+            Kind::Row(row) => {
+                for field in self.kinds.fields(row).iter() {
+                    self.test(field.kind, what)?;
+                }
+                Ok(())
+            }
+            other => self.plain(other, what),
+        }
+    }
+
+    /// Several expressions become one: COALESCE, CASE, VALUES, set operations.
+    pub(crate) fn carry(&mut self, kinds: &[Kind], what: &str) -> Result<Kind, Refusal> {
+        let resolved: Vec<Kind> = kinds.iter().map(|kind| self.kinds.resolve(*kind)).collect();
+        if resolved.iter().any(|kind| matches!(kind, Kind::Array(_))) {
+            return self.carry_arrays(&resolved, what);
+        }
+        if resolved.iter().any(|kind| matches!(kind, Kind::Row(_))) {
+            return self.carry_rows(&resolved, what);
+        }
+        let mut sealed: Option<Sealed> = None;
+        let mut bounded = true;
+        let mut plain = false;
+        let mut free: Option<Var> = None;
+        for kind in resolved {
+            match kind {
+                Kind::Plain | Kind::Array(_) | Kind::Row(_) => plain = true,
+                Kind::Null => bounded = false,
+                Kind::Free(var) => {
+                    bounded = false;
+                    match free {
+                        None => free = Some(var),
+                        Some(first) => self.kinds.join(first, var),
+                    }
+                }
+                Kind::Sealed(next) => {
+                    sealed = Some(match sealed {
+                        None => next,
+                        Some(first) => self.common(first, next, what)?,
+                    });
+                }
+            }
+        }
+        match (sealed, plain, free) {
+            (Some(sealed), true, _) => Err(self.plain_meets(sealed.column, what)),
+            // A literal is not padded as the column's values are.
+            (Some(Sealed { logical: LogicalType::Char(_), column, .. }), false, Some(_)) => {
+                Err(self.plain_meets(column, what))
+            }
+            (Some(mut sealed), false, free) => {
+                if let Some(var) = free {
+                    self.kinds.make_sealed(var, sealed, Meet::common(sealed.logical));
+                }
+                if !bounded {
+                    sealed.logical = sealed.logical.unbounded();
+                }
+                Ok(Kind::Sealed(sealed))
+            }
+            (None, true, free) => {
+                if let Some(var) = free {
+                    self.kinds.make_plain(var);
+                }
+                Ok(Kind::Plain)
+            }
+            (None, false, Some(var)) => {
+                self.kinds.make_text(var);
+                Ok(Kind::Free(var))
+            }
+            (None, false, None) => Ok(Kind::Null),
+        }
+    }
+
+    /// Arrays become one. The first that has a type of its own gives it to all: `text[]` and
+    /// `character varying[]` become each other, and no array type is a preferred one.
+    fn carry_arrays(&mut self, kinds: &[Kind], what: &str) -> Result<Kind, Refusal> {
+        let mut elements = Vec::with_capacity(kinds.len());
+        let mut typed = None;
+        let mut physical = None;
+        let mut by_value = false;
+        for kind in kinds {
+            match self.kinds.resolve(*kind) {
+                Kind::Array(array) => {
+                    typed = typed.or(array.typed);
+                    physical = physical.or(Some(array.physical));
+                    by_value |= array.by_value;
+                    elements.push(array.element.into());
+                }
+                Kind::Free(var) if self.kinds.make_arrays(var) => elements.push(Kind::Free(var)),
+                Kind::Null => elements.push(Kind::Null),
+                _ => elements.push(Kind::Plain),
+            }
+        }
+        let element = match self.carry(&elements, what)? {
+            Kind::Sealed(mut sealed) => {
+                if let Some(typed) = typed.filter(|typed| typed.oid() != sealed.logical.oid()) {
+                    sealed.logical = typed;
+                }
+                Element::Sealed(sealed)
+            }
+            Kind::Free(var) => Element::Free(var),
+            _ => return Ok(Kind::Plain),
+        };
+        let physical = physical.unwrap_or(LogicalType::Text);
+        Ok(Kind::Array(Array { element, typed, physical, by_value }))
+    }
+
+    /// Rows become one, field by field. No field takes another type there.
+    fn carry_rows(&mut self, kinds: &[Kind], what: &str) -> Result<Kind, Refusal> {
+        let mut rows = Vec::new();
+        for kind in kinds {
+            match kind {
+                Kind::Row(row) => rows.push(self.kinds.fields(*row)),
+                Kind::Null => {}
+                _ => {
+                    for kind in kinds {
+                        self.plain(*kind, what)?;
+                    }
+                    return Ok(Kind::Plain);
+                }
+            }
+        }
+        let Some(first) = rows.first().filter(|first| rows.iter().all(|r| r.len() == first.len()))
+        else {
+            return Err(self.unparsed("rows of different lengths in one expression"));
+        };
+        let mut fields = Vec::with_capacity(first.len());
+        for (index, field) in first.iter().enumerate() {
+            let column: Vec<Kind> = rows.iter().map(|row| row[index].kind).collect();
+            let types = column.iter().map(|kind| match self.kinds.resolve(*kind) {
+                Kind::Sealed(sealed) => Some(sealed.logical.oid()),
+                _ => None,
+            });
+            let types: Vec<Option<u32>> = types.collect();
+            let kind = if types.iter().all(|oid| *oid == types[0]) {
+                self.carry(&column, what)?
+            } else {
+                for kind in column {
+                    self.plain(kind, what)?;
+                }
+                Kind::Plain
+            };
+            fields.push(Col { name: field.name.clone(), kind });
+        }
+        Ok(self.kinds.row(fields))
+    }
+
+    /// Two sealed expressions become one: their tokens must mean the same, and the policy must
+    /// decide alike on both.
+    fn common(&mut self, first: Sealed, next: Sealed, what: &str) -> Result<Sealed, Refusal> {
+        if first.column != next.column {
+            let (a, b) = (self.catalog.column(first.column), self.catalog.column(next.column));
+            // Any token of the keyring opens; nothing compares them here.
+            let carried =
+                a.mode == Mode::Randomized && b.mode == Mode::Randomized && a.keyring == b.keyring;
+            if !carried {
+                self.deterministic(first, what)?;
+                self.comparable(first, next)?;
+            }
+            // Nothing in a token says to which length its value is padded.
+            if let (LogicalType::Char(_), LogicalType::Char(_)) = (a.logical, b.logical)
+                && a.logical != b.logical
+            {
+                return Err(self.incomparable(first.column, next.column));
+            }
+            self.mixed.push((first.column, next.column));
+        }
+        let logical = match (first.logical, next.logical) {
+            (a, b) if a == b => a,
+            (a, b) if a.unbounded() == b.unbounded() => a.unbounded(),
+            // They become each other: the first one's type is everyone's.
+            (
+                a @ (LogicalType::Text | LogicalType::Varchar(_)),
+                LogicalType::Text | LogicalType::Varchar(_),
+            ) => a.unbounded(),
+            _ => return Err(self.incomparable(first.column, next.column)),
+        };
+        Ok(Sealed { column: first.column, logical, detached: first.detached && next.detached })
+    }
+
+    /// An expression is stored in a column.
+    pub(crate) fn assign(
+        &mut self,
+        kind: Kind,
+        target: Option<Sealed>,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        let Some(target) = target else {
+            return match self.kinds.resolve(kind) {
+                Kind::Sealed(sealed)
+                | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
+                    Err(self.refuse(Reason::SealedIntoPlain {
+                        column: path(self.catalog, sealed.column),
+                        target: name.to_owned(),
+                    }))
+                }
+                other => self.plain(other, "assignment"),
+            };
+        };
+        self.uses(target.column, |uses| uses.written = true);
+        match self.kinds.resolve(kind) {
+            Kind::Null => Ok(()),
+            Kind::Free(var) => {
+                self.kinds.make_sealed(var, target, Meet::assignment(target.logical));
+                Ok(())
+            }
+            Kind::Sealed(source)
+                if self.fits(source, target)
+                    || (self.sealed_alike(source, target)
+                        && self.kinds.also_stored(kind, target.logical)) =>
+            {
+                self.uses(source.column, |uses| uses.output = true);
+                Ok(())
+            }
+            Kind::Sealed(source) => Err(self.refuse(Reason::SealedOtherwise {
+                column: path(self.catalog, source.column),
+                target: path(self.catalog, target.column),
+            })),
+            Kind::Plain => Err(self.plain_meets(target.column, "assignment")),
+            other @ (Kind::Row(_) | Kind::Array(_)) => self.plain(other, "assignment"),
+        }
+    }
+
+    /// The source's tokens are what the target would hold for the same values.
+    fn sealed_alike(&self, source: Sealed, target: Sealed) -> bool {
+        let (a, b) = (self.catalog.column(source.column), self.catalog.column(target.column));
+        comparable(a, b)
+            || (a.mode == Mode::Randomized && b.mode == Mode::Randomized && a.keyring == b.keyring)
+    }
+
+    /// They are sealed alike, and every value of the source is a value of the target.
+    fn fits(&self, source: Sealed, target: Sealed) -> bool {
+        let same_values = match (source.logical, target.logical) {
+            (
+                LogicalType::Text | LogicalType::Varchar(_),
+                LogicalType::Text | LogicalType::Varchar(None),
+            )
+            | (LogicalType::Char(_), LogicalType::Char(None)) => true,
+            (LogicalType::Varchar(Some(n)), LogicalType::Varchar(Some(m)))
+            | (LogicalType::Char(Some(n)), LogicalType::Char(Some(m))) => n <= m,
+            _ => false,
+        };
+        self.sealed_alike(source, target) && same_values
+    }
+}
