@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     /// Field 1 becomes `value`; the others stay.
-    fn mapped(input: &[u8], fields: usize, value: Field) -> Result<Vec<u8>, RowShape> {
+    fn mapped(input: &[u8], fields: usize, value: &Field) -> Result<Vec<u8>, RowShape> {
         let mut out = b"before".to_vec();
         let mut types = vec![None; fields];
         if let Some(second) = types.get_mut(1) {
@@ -185,7 +185,7 @@ mod tests {
 
     fn text(input: &str, fields: usize, value: &str) -> String {
         let value = Field::Value(value.as_bytes().to_vec());
-        String::from_utf8(mapped(input.as_bytes(), fields, value).unwrap()).unwrap()
+        String::from_utf8(mapped(input.as_bytes(), fields, &value).unwrap()).unwrap()
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
             assert_eq!(row, format!("(1,{printed},\"x \"\"y\"\"\",)"));
         }
         assert_eq!(text("(1,)", 2, "not for NULL"), "(1,)");
-        assert_eq!(mapped(b"(1,token)", 2, Field::Null).unwrap(), b"(1,)");
+        assert_eq!(mapped(b"(1,token)", 2, &Field::Null).unwrap(), b"(1,)");
     }
 
     #[test]
@@ -232,19 +232,19 @@ mod tests {
         };
         let value = Field::Value(b"ann".to_vec());
         let token = row(25, Some(b"token"));
-        assert_eq!(mapped(&token, 2, value.clone()).unwrap(), row(1043, Some(b"ann")));
-        assert_eq!(mapped(&row(25, None), 2, value.clone()).unwrap(), row(1043, None));
-        assert_eq!(mapped(&token, 2, Field::Null).unwrap(), row(1043, None));
+        assert_eq!(mapped(&token, 2, &value).unwrap(), row(1043, Some(b"ann")));
+        assert_eq!(mapped(&row(25, None), 2, &value).unwrap(), row(1043, None));
+        assert_eq!(mapped(&token, 2, &Field::Null).unwrap(), row(1043, None));
         for length in 0..token.len() {
-            assert_eq!(mapped(&token[..length], 2, value.clone()), Err(RowShape));
+            assert_eq!(mapped(&token[..length], 2, &value), Err(RowShape));
         }
-        assert_eq!(mapped(&token, 3, value), Err(RowShape));
+        assert_eq!(mapped(&token, 3, &value), Err(RowShape));
     }
 
     #[test]
     fn broken_text_is_an_error() {
         for input in ["(", "(a", "(a,b", "(a,\"b)", "(a,b\\", "(a,b)c", "(a)", "(a,b,c)", "a,b"] {
-            assert_eq!(mapped(input.as_bytes(), 2, Field::Same), Err(RowShape), "{input}");
+            assert_eq!(mapped(input.as_bytes(), 2, &Field::Same), Err(RowShape), "{input}");
         }
     }
 }

@@ -130,8 +130,8 @@ impl Planned {
             Replacement::Text(_) => None,
         });
         let params = self.params.server.iter().filter_map(|param| param.seal.as_ref());
-        let slots = literals.chain(params.map(|seal| &seal.slot));
-        slots.filter_map(|slot| slot.purpose.row_type()).next()
+        let mut slots = literals.chain(params.map(|seal| &seal.slot));
+        slots.find_map(|slot| slot.purpose.row_type())
     }
 
     /// See [`Script::is_untouched`].

@@ -95,7 +95,7 @@ INSERT INTO newsletter_subscriber (email) VALUES ('back\slash "quoted" it''s@can
 SELECT id FROM auth_user WHERE email = (SELECT email FROM newsletter_subscriber);
 -- error: 42803
 SELECT email, id FROM contact GROUP BY email;
--- refused
+-- error: 42601
 SELECT email FROM auth_user UNION SELECT email, phone FROM contact;
 -- error: 42601
 SELECT email FROM auth_user UNION SELECT email, id FROM contact;

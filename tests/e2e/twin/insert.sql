@@ -16,7 +16,6 @@ INSERT INTO contact (email) VALUES (('h@canary.example'));
 -- Kinds of string literals.
 INSERT INTO contact (email, phone) VALUES (E'esc\'aped@canary.example', E'tab\tCanaryson\u00e9');
 INSERT INTO contact (email, phone) VALUES ($$dollar@canary.example$$, $tag$it's Canaryson$tag$);
--- refused
 INSERT INTO contact (email) VALUES (U&'\00fcni@canary.example');
 INSERT INTO contact (phone) VALUES ('two '
   'parts Canaryson');

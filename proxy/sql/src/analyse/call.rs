@@ -183,7 +183,7 @@ impl Analysis<'_> {
         match (self.kinds.resolve(*array), self.kinds.resolve(*element)) {
             // A value of another type would make an array of that type of the first one.
             (Kind::Array(found), Kind::Null) => {
-                self.compare(found.element.into(), Kind::Null, shown, Meet::common)?
+                self.compare(found.element.into(), Kind::Null, shown, Meet::common)?;
             }
             (Kind::Array(found), Kind::Free(var)) if self.kinds.is_untyped(var) => {
                 self.compare(found.element.into(), *element, shown, Meet::common)?;

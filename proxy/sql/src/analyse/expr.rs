@@ -387,13 +387,11 @@ impl Analysis<'_> {
         let wanted = super::scope::fold(name);
         let fields = self.kinds.fields(row);
         let mut found = fields.iter().filter(|field| *field.name == *wanted);
-        match (found.next(), found.next()) {
-            (Some(field), None) => Ok(field.kind),
-            _ => {
-                self.plain(kind, "a field")?;
-                Ok(Kind::Plain)
-            }
+        if let (Some(field), None) = (found.next(), found.next()) {
+            return Ok(field.kind);
         }
+        self.plain(kind, "a field")?;
+        Ok(Kind::Plain)
     }
 
     fn binary(

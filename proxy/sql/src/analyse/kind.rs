@@ -229,11 +229,13 @@ impl Kinds {
     /// A sealed column whose tokens the expression holds, alone or among other things.
     pub(crate) fn sealed_in(&self, kind: Kind) -> Option<ColumnId> {
         match self.resolve(kind) {
-            Kind::Plain | Kind::Null | Kind::Free(_) => None,
+            Kind::Plain
+            | Kind::Null
+            | Kind::Free(_)
+            | Kind::Array(Array { element: Element::Free(_), .. }) => None,
             Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
                 Some(sealed.column)
             }
-            Kind::Array(_) => None,
             Kind::Row(row) => self.rows[row.0].iter().find_map(|field| self.sealed_in(field.kind)),
         }
     }

@@ -49,18 +49,16 @@ impl Analysis<'_> {
                     column: path(self.catalog, sealed.column),
                 }))
             }
-            row @ Kind::Row(id) => match self.kinds.sealed_in(row) {
-                Some(column) => {
+            row @ Kind::Row(id) => {
+                if let Some(column) = self.kinds.sealed_in(row) {
                     let table = self.catalog.column(column).table.clone();
-                    Err(self.refuse(Reason::WholeRow(table)))
+                    return Err(self.refuse(Reason::WholeRow(table)));
                 }
-                None => {
-                    for field in self.kinds.fields(id).iter() {
-                        self.plain(field.kind, what)?;
-                    }
-                    Ok(())
+                for field in self.kinds.fields(id).iter() {
+                    self.plain(field.kind, what)?;
                 }
-            },
+                Ok(())
+            }
         }
     }
 
