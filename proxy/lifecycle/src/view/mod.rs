@@ -42,6 +42,8 @@ pub(crate) struct View {
     comments: Vec<(Option<String>, String)>,
     /// What hangs on it that is not made again: triggers, rules, column defaults, functions ...
     attached: Vec<String>,
+    /// A materialised view that has been filled.
+    populated: bool,
     /// The relations that it reads.
     reads: Vec<u32>,
 }
@@ -75,14 +77,7 @@ pub(crate) fn judge(
         }
         let refuse = |what: String, todo: &str| Finding::error(&view.object, what, todo);
         match view.kind.as_str() {
-            "v" => {}
-            "m" => {
-                judgement.findings.push(refuse(
-                    "a materialised view over a protected column".to_owned(),
-                    "drop it, and make it again through pgveil afterwards",
-                ));
-                continue;
-            }
+            "v" | "m" => {}
             _ => {
                 judgement.findings.push(refuse(
                     "a rewrite rule there reads a protected table".to_owned(),
@@ -111,8 +106,9 @@ pub(crate) fn judge(
 impl View {
     fn recreation(&self, default_grantees: &[String]) -> Recreation {
         let name = quote_name(&self.schema, &self.name);
+        let what = self.what();
         let mut create = vec![self.create()];
-        create.push(format!("ALTER VIEW {name} OWNER TO {}", quote_ident(&self.owner)));
+        create.push(format!("ALTER {what} {name} OWNER TO {}", quote_ident(&self.owner)));
         // What default privileges have just given, and what the old view did not give.
         for grantee in default_grantees {
             create.push(format!("REVOKE ALL ON {name} FROM {grantee}"));
@@ -129,7 +125,7 @@ impl View {
         for (column, text) in &self.comments {
             let text = quote_literal(text);
             create.push(match column {
-                None => format!("COMMENT ON VIEW {name} IS {text}"),
+                None => format!("COMMENT ON {what} {name} IS {text}"),
                 Some(column) => {
                     format!("COMMENT ON COLUMN {name}.{} IS {text}", quote_ident(column))
                 }
@@ -138,13 +134,18 @@ impl View {
         Recreation {
             object: self.object.clone(),
             relation: name.clone(),
-            drop: format!("DROP VIEW {name}"),
+            drop: format!("DROP {what} {name}"),
             create,
         }
     }
 
+    fn what(&self) -> &'static str {
+        if self.kind == "m" { "MATERIALIZED VIEW" } else { "VIEW" }
+    }
+
     fn create(&self) -> String {
-        let mut sql = format!("CREATE VIEW {}", quote_name(&self.schema, &self.name));
+        let name = quote_name(&self.schema, &self.name);
+        let mut sql = format!("CREATE {} {name}", self.what());
         if !self.options.is_empty() {
             let options: Vec<String> = self
                 .options
@@ -157,6 +158,9 @@ impl View {
             let _ = write!(sql, " WITH ({})", options.join(", "));
         }
         let _ = write!(sql, " AS\n{}", self.definition.trim_end().trim_end_matches(';'));
+        if self.kind == "m" && !self.populated {
+            sql.push_str("\nWITH NO DATA");
+        }
         sql
     }
 }

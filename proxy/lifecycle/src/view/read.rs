@@ -28,7 +28,7 @@ pub(crate) async fn read(
                     (SELECT w.ev_action::text FROM pg_rewrite w
                      WHERE w.ev_class = c.oid AND w.rulename = '_RETURN'),
                     COALESCE(pg_get_viewdef(c.oid), ''), COALESCE(c.reloptions, '{}'),
-                    ARRAY(SELECT r.relation FROM reads r WHERE r.view = c.oid)
+                    ARRAY(SELECT r.relation FROM reads r WHERE r.view = c.oid), c.relispopulated
              FROM pg_class c JOIN found f ON f.view = c.oid
              JOIN pg_namespace n ON n.oid = c.relnamespace
              JOIN pg_roles o ON o.oid = c.relowner ORDER BY 3, 4",
@@ -57,6 +57,7 @@ pub(crate) async fn read(
             comments: read_comments(client, oid).await.map_err(LifecycleError::reading)?,
             attached: read_attached(client, oid).await.map_err(LifecycleError::reading)?,
             reads: row.get(9),
+            populated: row.get(10),
             object,
         });
     }
@@ -108,7 +109,8 @@ async fn read_attached(client: &impl GenericClient, view: u32) -> Read<String> {
                     OR d.refclassid = 'pg_type'::regclass
                        AND d.refobjid IN (t.oid, t.typarray))
                -- Its own rule and row type, and views over it, which are made again too.
-               AND NOT (r.rulename = '_RETURN' AND c.relkind IN ('v', 'm'))
+               AND (r.rulename = '_RETURN' AND c.relkind IN ('v', 'm')) IS NOT TRUE
+               AND d.deptype <> 'i'
                AND NOT (d.classid = 'pg_type'::regclass AND d.objid IN (t.oid, t.typarray))
              ORDER BY 1",
             &[&view],

@@ -97,7 +97,12 @@ impl<'w, 'a> Walk<'w, 'a> {
             self.problem("writes in a WITH query".to_owned());
         }
         let recursive = matches!(cte.field("cterecursive"), Some(Node::Word(w)) if w == "true");
-        for _ in 0..=usize::from(recursive) {
+        let known = self.problems.len();
+        for pass in 0..=usize::from(recursive) {
+            if pass > 0 {
+                // Those of the first pass come from not knowing these columns.
+                self.problems.truncate(known);
+            }
             let columns = numbered(self.query(query, scopes));
             if let Some(level) = scopes.last_mut() {
                 level.ctes.insert(name.clone(), columns);

@@ -25,6 +25,15 @@ async fn views_follow_with_their_rights_and_comments() {
            SELECT p.id, p.email AS mail, p.name IS NULL AS nameless FROM person p;
          CREATE VIEW top AS SELECT mail, count(*) AS n FROM (SELECT * FROM people) x GROUP BY mail;
          CREATE VIEW joined AS SELECT a.id, b.email FROM person a JOIN person b USING (email);
+         CREATE VIEW pair (mail, given) AS WITH RECURSIVE c (mail, name) AS (
+             SELECT email, name FROM person UNION ALL SELECT mail, name FROM c WHERE false)
+           SELECT mail, name FROM c UNION ALL SELECT email, name FROM person WHERE id > 1;
+         CREATE VIEW once AS SELECT mail FROM people UNION SELECT email FROM person
+           EXCEPT SELECT email FROM person WHERE id < 0;
+         CREATE MATERIALIZED VIEW kept AS SELECT id, email FROM person WITH NO DATA;
+         COMMENT ON MATERIALIZED VIEW kept IS 'kept'; GRANT SELECT ON kept TO reader;
+         CREATE MATERIALIZED VIEW filled WITH (fillfactor = 80) AS SELECT mail FROM people;
+         CREATE VIEW over_it AS SELECT mail FROM filled;
          CREATE VIEW only_id AS SELECT id FROM people WHERE id > 0 WITH LOCAL CHECK OPTION;
          COMMENT ON VIEW people IS 'the \\ people''s'; COMMENT ON COLUMN people.mail IS 'address';
          GRANT SELECT ON people TO reader; GRANT SELECT (mail) ON top TO reader WITH GRANT OPTION;
@@ -35,9 +44,10 @@ async fn views_follow_with_their_rights_and_comments() {
     let catalog = "SELECT c.relname, pg_get_viewdef(c.oid), c.reloptions, r.rolname,
                           array(SELECT x::text FROM unnest(c.relacl) x ORDER BY 1),
                           obj_description(c.oid, 'pg_class'), col_description(c.oid, 2),
+                          relispopulated,
                           array(SELECT attacl::text FROM pg_attribute WHERE attrelid = c.oid)
                    FROM pg_class c JOIN pg_roles r ON r.oid = relowner
-                   WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace ORDER BY 1";
+                   WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace ORDER BY 1";
     let before = rows(&client, catalog).await;
     let plain = rows(&client, "SELECT 'plain'::regclass::oid").await;
     migrate(&mut client, &person()).await;
@@ -48,6 +58,9 @@ async fn views_follow_with_their_rights_and_comments() {
     let reader = connect_as("views", "reader").await;
     assert_eq!(rows(&reader, "SELECT mail, nameless FROM people").await, format!("{mail}|t"));
     assert_eq!(rows(&reader, "SELECT mail FROM top").await, mail);
+    run(&client, "REFRESH MATERIALIZED VIEW kept").await;
+    assert_eq!(rows(&reader, "SELECT email FROM kept").await, mail);
+    assert_eq!(rows(&client, "SELECT mail FROM pair").await, mail);
 }
 
 #[tokio::test]
@@ -116,8 +129,23 @@ async fn what_would_compute_on_tokens_is_refused_by_name() {
         ("CREATE VIEW v AS SELECT count(DISTINCT name) FROM person", "view v", "randomized"),
         ("CREATE VIEW v AS SELECT p FROM person p", "view v", "whole row"),
         ("CREATE VIEW v AS SELECT email::varchar(9) FROM person", "view v", "computes"),
-        ("CREATE VIEW v AS WITH c AS (SELECT email FROM person) TABLE c", "view v", "WITH"),
+        (
+            "CREATE VIEW v AS WITH c AS (SELECT email FROM person) SELECT upper(email) FROM c",
+            "view v",
+            "computes",
+        ),
         ("CREATE VIEW v AS SELECT email FROM person UNION SELECT ''", "view v", "UNION"),
+        ("CREATE VIEW v AS SELECT 'x'::text UNION ALL SELECT name FROM person", "view v", "UNION"),
+        (
+            "CREATE VIEW v AS SELECT email FROM person UNION ALL SELECT name FROM person",
+            "view v",
+            "UNION",
+        ),
+        (
+            "CREATE VIEW v AS SELECT name FROM person INTERSECT SELECT name FROM person",
+            "view v",
+            "randomized",
+        ),
         ("CREATE VIEW v AS SELECT 1 WHERE 'x' IN (SELECT email FROM person)", "view v", ""),
         (
             "CREATE VIEW w AS SELECT email AS e FROM person; CREATE VIEW v AS SELECT lower(e) FROM w",
@@ -135,7 +163,23 @@ async fn what_would_compute_on_tokens_is_refused_by_name() {
             "view w",
             "would be lost",
         ),
-        ("CREATE MATERIALIZED VIEW m AS SELECT email FROM person", "materialized view m", ""),
+        (
+            "CREATE MATERIALIZED VIEW m AS SELECT upper(email) FROM person",
+            "materialized view m",
+            "computes",
+        ),
+        (
+            "CREATE MATERIALIZED VIEW m AS SELECT email FROM person; CREATE INDEX i ON m (email)",
+            "materialized view m",
+            "index",
+        ),
+        (
+            "CREATE VIEW w AS SELECT email FROM person;
+             CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+             CREATE TRIGGER t INSTEAD OF INSERT ON w FOR EACH ROW EXECUTE FUNCTION f()",
+            "view w",
+            "trigger",
+        ),
         ("CREATE INDEX i ON person (lower(email))", "index i", "index expression"),
         ("CREATE INDEX i ON person (id) WHERE email > 'a'", "index i", "predicate"),
         ("CREATE UNIQUE INDEX i ON person (n, name)", "index i", "cannot be unique"),
