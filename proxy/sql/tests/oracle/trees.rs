@@ -55,7 +55,7 @@ fn judge_with(text: &str, catalog: &Catalog, ours: Option<&str>) -> Result<Verdi
     }
     let our_text = ours.unwrap_or(&rendered.text);
     if script.statements.iter().any(is_completed) {
-        return completed(text, our_text);
+        return completed(text, our_text, has_refusal(&script));
     }
     let changes = changes(&script, &rendered.moved, &rendered.text)?;
     let (theirs, ours) = match (parse(text)?, parse(our_text)?) {
@@ -95,23 +95,27 @@ fn is_completed(planned: &Planned) -> bool {
             .any(|edit| matches!(&edit.with, Replacement::Text(text) if !text.starts_with('$')))
 }
 
-/// What is sent is read by the server's parser where the client's text is, and so is the statement
-/// inside a block.
-fn completed(text: &str, ours: &str) -> Result<Verdict, String> {
-    if !matches!(parse(text)?, Parsed::Tree(_)) {
-        return Ok(Verdict::Completed);
-    }
+/// What is sent, the statement inside a block included, is read by the server's parser if, and only
+/// if, it reads the client's text; what is refused does not reach the server.
+fn completed(text: &str, ours: &str, has_refusal: bool) -> Result<Verdict, String> {
     let inner = ours
         .split("_$")
         .skip(1)
         .step_by(2)
         .map(|piece| piece.rsplit_once("$pgveil").map_or(piece, |(statement, _)| statement));
+    let mut wrong = None;
     for part in std::iter::once(ours).chain(inner) {
         if let Parsed::Invalid(error) = parse(part)? {
-            return Err(format!("ours is a syntax error: {error}\n    ours {part}"));
+            wrong = Some(format!("{error}\n    ours {part}"));
         }
     }
-    Ok(Verdict::Completed)
+    match (parse(text)?, wrong) {
+        (Parsed::Tree(_), Some(wrong)) => Err(format!("ours is a syntax error: {wrong}")),
+        (Parsed::Invalid(error), None) if !has_refusal => {
+            Err(format!("a syntax error is gone: {error}\n    ours {ours}"))
+        }
+        _ => Ok(Verdict::Completed),
+    }
 }
 
 fn has_refusal(script: &Script) -> bool {
