@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What a statement costs: the same point select and insert directly, through PgBouncer, through
-pgveil untouched (a table it does not protect) and sealed, with pgbench on one machine.
+pgveil untouched (a table it does not protect) and sealed, and with the server's own `pgcrypto`, with
+pgbench on one machine.
 
     cargo build --release -p pgveil && python3 tests/bench/cost.py [--seconds 5] [--rounds 3]
 
@@ -62,6 +63,33 @@ LOOKUP = """SELECT id, email, first_name FROM {table} WHERE email = :email;
 
 INSERT = """INSERT INTO {table} (email, first_name, note) VALUES (:email, :name, 'x');
 """
+
+
+# What pgcrypto needs for the same: authenticated encryption of both columns (OpenPGP), and a keyed
+# hash beside the address to look it up by.
+CRYPTO_SCHEMA = """
+CREATE EXTENSION pgcrypto;
+CREATE TABLE crypto (id serial PRIMARY KEY, email bytea NOT NULL, email_hash bytea NOT NULL UNIQUE,
+                     first_name bytea NOT NULL, note text NOT NULL DEFAULT '');
+"""
+
+CRYPTO_COLUMNS = ("id, pgp_sym_decrypt(email, 'the key') AS email, "
+                  "pgp_sym_decrypt(first_name, 'the key') AS first_name")
+
+CRYPTO_SELECT = f"""\\set n random(1, {{rows}})
+SELECT {CRYPTO_COLUMNS} FROM crypto WHERE id = :n;
+"""
+
+CRYPTO_LOOKUP = f"""SELECT {CRYPTO_COLUMNS} FROM crypto
+WHERE email_hash = hmac(:email, 'the key', 'sha256');
+"""
+
+CRYPTO_INSERT = """INSERT INTO crypto (email, email_hash, first_name, note)
+VALUES (pgp_sym_encrypt(:email, 'the key'), hmac(:email, 'the key', 'sha256'),
+        pgp_sym_encrypt(:name, 'the key'), 'x');
+"""
+
+CRYPTO = {SELECT: CRYPTO_SELECT, LOOKUP: CRYPTO_LOOKUP, INSERT: CRYPTO_INSERT}
 
 
 def free_port():
@@ -137,8 +165,8 @@ class Bench:
                     "synchronous_commit=off", "-c", "max_connections=200"], server, **as_user())
         subprocess.run([f"{self.bin}/createdb", "-h", "127.0.0.1", "-p", str(server), "-U",
                         "postgres", "bench"], check=True)
-        self.ports["direct"] = server
-        self.psql(server, SCHEMA.format(name="plain") + SCHEMA.format(name="sealed"))
+        self.ports["direct"] = self.ports["pgcrypto"] = server
+        self.psql(server, SCHEMA.format(name="plain") + SCHEMA.format(name="sealed") + CRYPTO_SCHEMA)
 
         veil = ROOT / "target/release/pgveil"
         if not veil.exists():
@@ -178,11 +206,15 @@ logfile = {self.directory}/pgbouncer-own.log
         for table in ("plain", "sealed"):
             self.psql(self.ports["sealed"],
                       f"INSERT INTO {table} (email, first_name, note) VALUES {rows};")
+        self.psql(server, "INSERT INTO crypto (email, email_hash, first_name, note) SELECT "
+                  "pgp_sym_encrypt(email, 'the key'), hmac(email, 'the key', 'sha256'), "
+                  "pgp_sym_encrypt(first_name, 'the key'), note FROM plain ORDER BY id;")
         self.psql(server, "VACUUM ANALYZE")
 
     def rate(self, target, script, mode):
         table = "sealed" if target == "sealed" else "plain"
         path = self.directory / "script.sql"
+        script = CRYPTO[script] if target == "pgcrypto" else script
         path.write_text(script.format(table=table, rows=ROWS))
         command = [f"{self.bin}/pgbench", "-n", "-f", str(path), "-M", mode, "-c",
                    str(self.clients), "-j", "1", "-T", str(self.seconds), "-h", "127.0.0.1", "-p",
@@ -210,8 +242,8 @@ def main():
     bench = Bench(directory, chosen.seconds, chosen.clients)
     try:
         bench.set_up()
-        targets = [t for t in ("direct", "pgbouncer", "untouched", "sealed") if t in bench.ports]
-        print(f"{'':<34}" + "".join(f"{target:>20}" for target in targets))
+        targets = [t for t in ("direct", "pgbouncer", "untouched", "sealed", "pgcrypto") if t in bench.ports]
+        print(f"{'':<28}" + "".join(f"{target:>20}" for target in targets))
         scripts = [("select by id", SELECT), ("select by e-mail", LOOKUP), ("insert", INSERT)]
         for name, script in scripts:
             for mode in ("simple", "extended", "prepared"):
@@ -222,14 +254,16 @@ def main():
                             # E-mails repeat: the index that forbids it is not what is measured.
                             bench.psql(bench.ports["direct"],
                                        "ALTER TABLE plain DROP CONSTRAINT IF EXISTS plain_email_key;"
-                                       "ALTER TABLE sealed DROP CONSTRAINT IF EXISTS sealed_email_key;")
+                                       "ALTER TABLE sealed DROP CONSTRAINT IF EXISTS sealed_email_key;"
+                                       "ALTER TABLE crypto DROP CONSTRAINT IF EXISTS "
+                                       "crypto_email_hash_key;")
                         rates[target].append(bench.rate(target, script, mode))
                 cells = []
                 for target in targets:
                     ratio = statistics.median(
                         rate / direct for rate, direct in zip(rates[target], rates["direct"]))
                     cells.append(f"{statistics.median(rates[target]):>11,.0f}/s {ratio:>6.2f}")
-                print(f"{name + ', ' + mode:<34}" + "".join(f"{cell:>20}" for cell in cells),
+                print(f"{name + ', ' + mode:<28}" + "".join(f"{cell:>20}" for cell in cells),
                       flush=True)
     finally:
         bench.stop()

@@ -1,6 +1,6 @@
 //! The extended protocol over protected tables: portals, names, pipelines, errors in batches.
 
-use pgveil_tests::{Batch, Client, Format, Outcome, Reply};
+use pgveil_tests::{Batch, Client, Format, Outcome, Reply, Site, server};
 
 use crate::sample::{insert, site};
 
@@ -283,4 +283,38 @@ fn plans_follow_the_schema() {
     assert_eq!((row[0].len(), row[0][7].as_str()), (11, "a@canary.example"));
     let row = sync(&mut client, Batch::new().run_named("s", &["a"])).rows();
     assert_eq!((row[0].len(), row[0][7].as_str()), (11, "a@canary.example"));
+}
+
+/// Code that names a protected table runs where the policy says that it may, and nowhere else.
+#[test]
+fn functions_that_the_policy_declares_safe() {
+    let mut config = crate::sample::config(pgveil_tests::twin::Mode::Mixed);
+    config["safe_functions"] = serde_json::json!(["public.purge", "how_many", "show_all"]);
+    let schema = "CREATE TABLE auth_user (id int PRIMARY KEY, email varchar(254), first_name \
+                  varchar(150), last_name varchar(150)); \
+                  CREATE TABLE contact (email varchar(254), phone text, code char(8), nick varchar); \
+                  CREATE TABLE newsletter_subscriber (email varchar(254)); \
+                  CREATE FUNCTION how_many() RETURNS bigint LANGUAGE sql AS \
+                  'SELECT count(*) FROM auth_user WHERE email IS NOT NULL'; \
+                  CREATE PROCEDURE purge() LANGUAGE sql AS 'DELETE FROM auth_user WHERE id > 1'; \
+                  CREATE FUNCTION show_all() RETURNS SETOF auth_user LANGUAGE sql AS \
+                  'SELECT * FROM auth_user'; \
+                  CREATE FUNCTION other() RETURNS text LANGUAGE sql AS \
+                  'SELECT max(email) FROM auth_user'";
+    let site =
+        Site::new(server(), "safe functions", schema, &config).guarding(&crate::sample::CANARIES);
+    let mut client = site.connect();
+    client.run("INSERT INTO auth_user VALUES (1, 'a@canary.example'), (2, 'b@canary.example')");
+    assert_eq!(client.run("SELECT how_many()").value(), "2");
+    assert_eq!(client.run("CALL purge()").tags(), "CALL");
+    assert_eq!(
+        client.run("SELECT how_many(), email FROM auth_user").rows(),
+        [["1", "a@canary.example"]]
+    );
+    for refused in
+        ["SELECT other()", "SELECT * FROM show_all()", "SELECT how_many(email) FROM auth_user"]
+    {
+        client.run(refused).failed("0A000");
+    }
+    site.assert_clean();
 }

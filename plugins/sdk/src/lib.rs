@@ -58,6 +58,7 @@
 //!                 }],
 //!                 profile: None,
 //!             }],
+//!             safe_functions: Vec::new(),
 //!         }
 //!     }
 //!
@@ -110,8 +111,8 @@ pub mod config;
 
 pub use bindings::pgveil::policy::types::{
     ColumnFacts, ColumnProtection, ConfigError, Decision, Declaration, Denial, EncryptedCopy,
-    Facts, Mask, Mode, Profile, ProfileOwner, RelationFacts, Reveal, Session, TableProtection,
-    Uses, Verdict,
+    Facts, Mask, Mode, Profile, ProfileOwner, RelationFacts, Reveal, SafeFunction, Session,
+    TableProtection, Uses, Verdict,
 };
 pub use config::ConfigErrors;
 

@@ -3,7 +3,7 @@
 use pgveil_sdk::config::{Errors, Section, parse};
 use pgveil_sdk::{
     ColumnProtection, ConfigErrors, Declaration, EncryptedCopy, Mask, Mode, Profile, ProfileOwner,
-    Reveal, TableProtection,
+    Reveal, SafeFunction, TableProtection,
 };
 
 use crate::rules::{Action, ColumnName, Criteria, Rule};
@@ -28,9 +28,23 @@ pub(crate) fn read(config: &str) -> Result<(Declaration, Vec<Rule>), ConfigError
         tables.push(table);
     }
 
+    let safe_functions = read_functions(&root);
     let rules = root.sections("sessions").into_iter().map(|s| read_rule(s, &tables)).collect();
     root.finish();
-    errors.into_result(Some((Declaration { tables }, rules)))
+    errors.into_result(Some((Declaration { tables, safe_functions }, rules)))
+}
+
+/// `safe_functions = ["public.purge"]`
+fn read_functions(root: &Section<'_>) -> Vec<SafeFunction> {
+    let mut functions: Vec<SafeFunction> = Vec::new();
+    for name in root.strings("safe_functions").unwrap_or_default() {
+        let (schema, function) = name.split_once('.').unwrap_or(("public", &name));
+        if functions.iter().any(|f| f.schema == schema && f.function == function) {
+            root.error("safe_functions", format!("{name} is listed twice"));
+        }
+        functions.push(SafeFunction { schema: schema.to_owned(), function: function.to_owned() });
+    }
+    functions
 }
 
 fn same_table(a: &TableProtection, b: &TableProtection) -> bool {

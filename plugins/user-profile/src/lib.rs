@@ -4,6 +4,8 @@
 //! It knows no table by itself; everything comes from its configuration:
 //!
 //! ```toml
+//! safe_functions = ["public.purge_users"]   # optional: see `safe-function` in the contract
+//!
 //! [[tables]]
 //! schema = "public"                 # default
 //! table = "auth_user"

@@ -61,7 +61,14 @@ pub(crate) fn check(policy: &str, declared: Declared) -> Result<Declaration, Vec
     }
     let all: Vec<&TableProtection> = tables.iter().collect();
     contradictions(&mut mistakes, &all, |index| format!("tables[{index}]"));
-    if mistakes.0.is_empty() { Ok(Declaration { tables }) } else { Err(mistakes.0) }
+    let mut safe_functions = Vec::with_capacity(declared.safe_functions.len());
+    for (index, function) in declared.safe_functions.into_iter().enumerate() {
+        let wit::SafeFunction { schema, function } = function;
+        mistakes.identifier(&format!("safe_functions[{index}].schema"), &schema);
+        mistakes.identifier(&format!("safe_functions[{index}].function"), &function);
+        safe_functions.push((schema, function));
+    }
+    if mistakes.0.is_empty() { Ok(Declaration { tables, safe_functions }) } else { Err(mistakes.0) }
 }
 
 fn check_table(
@@ -229,7 +236,12 @@ pub fn merge(policies: &[Arc<Policy>]) -> Result<Declaration, PolicyError> {
         format!("policy \"{}\", {}.{}", table.policy, table.schema, table.table)
     });
     if mistakes.0.is_empty() {
-        Ok(Declaration { tables: tables.into_iter().cloned().collect() })
+        let safe_functions =
+            policies.iter().flat_map(|policy| &policy.declaration().safe_functions).cloned();
+        Ok(Declaration {
+            tables: tables.into_iter().cloned().collect(),
+            safe_functions: safe_functions.collect(),
+        })
     } else {
         Err(PolicyError::Conflict { mistakes: mistakes.0 })
     }

@@ -8,6 +8,8 @@ use pgveil_seal::Mode;
 pub struct Declaration {
     /// One entry a table; a table is declared by at most one policy.
     pub tables: Vec<TableProtection>,
+    /// Functions, by schema and name, that may run although their bodies name a protected table.
+    pub safe_functions: Vec<(String, String)>,
 }
 
 /// The protected columns of one table.

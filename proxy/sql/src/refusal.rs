@@ -182,7 +182,9 @@ impl Reason {
             ),
             Self::Function { function, relation } => unsupported(
                 format!("the function {function} reads or writes the protected relation {relation}"),
-                "Its body runs in the server, on tokens. Run its statements through pgveil instead.",
+                "Its body runs in the server, on tokens. Run its statements through pgveil instead, \
+                 or, if it neither computes on protected values nor shows them, declare it safe in \
+                 the policy.",
             ),
             Self::Statement { what, relation } => unsupported(
                 format!("{what} is not supported on the protected relation {relation}"),

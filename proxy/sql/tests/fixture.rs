@@ -80,6 +80,8 @@ pub fn catalog() -> Catalog {
         row(1, &[relation, number, name, type_oid, "-1", ""]);
     }
     row(3, &["public", "everybody", "select email from users", "25", "-"]);
+    row(3, &["public", "purge", "delete from users where id < 100", "2278", "-"]);
+    row(3, &["public", "purge_and_show", "select purge()", "25", "-"]);
     for (relation, column) in
         [("100", "email"), ("100", "first_name"), ("101", "email"), ("107", "secret")]
     {
@@ -167,6 +169,7 @@ pub fn catalog() -> Catalog {
                 }],
             ),
         ],
+        safe_functions: vec![("public".into(), "purge".into())],
     };
     for function in &OWN_FUNCTIONS {
         row(3, &["pgveil", function.name, function.body, "2278", "-"]);

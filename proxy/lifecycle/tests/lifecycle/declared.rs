@@ -90,7 +90,7 @@ pub(crate) fn people(owner: ProfileOwner, copies: &[&str]) -> Declaration {
 }
 
 pub(crate) fn only(table: TableProtection) -> Declaration {
-    Declaration { tables: vec![table] }
+    Declaration { tables: vec![table], safe_functions: Vec::new() }
 }
 
 pub(crate) async fn planned(client: &Client, declaration: &Declaration) -> MigrationPlan {

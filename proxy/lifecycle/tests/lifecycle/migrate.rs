@@ -96,6 +96,7 @@ async fn everything_in_the_way_is_named_at_once() {
             table("not_a_table", &[("email", d)]),
             strange,
         ],
+        safe_functions: Vec::new(),
     };
     let findings = refused(&client, &declaration).await;
     let all = listed(&findings);
@@ -198,7 +199,7 @@ async fn one_domain_has_one_key() {
     let newer = pgveil_seal::keygen();
     let rotated = pgveil_seal::Keyring::parse(&format!("{},{}", *newer, crate::declared::KEY));
     let rotated = HashMap::from([("main".to_owned(), rotated.unwrap().into())]);
-    let both = Declaration { tables: vec![a, b] };
+    let both = Declaration { tables: vec![a, b], safe_functions: Vec::new() };
     let made = plan(&client, &both, &rotated).await.unwrap();
     apply(&mut client, &made).await.unwrap();
     assert_eq!(

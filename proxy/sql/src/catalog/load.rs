@@ -270,7 +270,7 @@ impl CatalogLoad {
         }
         inherit(&mut catalog, &children);
         follow_views(&mut catalog, &views, settings);
-        follow_functions(&mut catalog, functions, &row_types);
+        follow_functions(&mut catalog, functions, &row_types, &declaration.safe_functions);
         for (schema, name) in catalog
             .relations
             .values()
