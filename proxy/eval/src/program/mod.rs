@@ -31,6 +31,10 @@ pub struct Partition {
 impl Program {
     /// Checks types and prepares what does not depend on the row. `columns` are the types of the
     /// row's columns.
+    ///
+    /// Recurses as deep as the expression is nested, and so do evaluating and dropping it, with up
+    /// to 8 KB of stack a level where nothing is optimised: who takes expressions from others
+    /// bounds them or grows the stack. Chains of AND, OR and `||` are lists.
     pub fn new(expr: &Expr, columns: &[Type]) -> Result<Self, BuildError> {
         build::program(expr, columns)
     }
@@ -187,6 +191,30 @@ mod tests {
             let found = program.value(&[Some("x")]).map(Value::output);
             assert_eq!(found.as_ref().map(Option::as_deref), expected.as_ref().copied(), "{index}");
         }
+    }
+
+    #[test]
+    fn a_few_hundred_levels_fit_in_a_small_stack() {
+        let deep = || {
+            let mut expr = Expr::Column(0);
+            for level in 0..100 {
+                let call = Expr::Call {
+                    function: Function::Reverse,
+                    args: vec![expr],
+                    collation: Collation::c(),
+                };
+                expr = if level % 2 == 0 { Expr::Coalesce(vec![call]) } else { call };
+                expr = Expr::Case {
+                    operand: None,
+                    whens: vec![(less(Expr::Column(0), "z"), expr)],
+                    otherwise: None,
+                };
+            }
+            let program = Program::new(&expr, &[Type::Text]).unwrap();
+            assert_eq!(program.value(&[Some("ab")]), Ok(Value::from("ab")));
+        };
+        let thread = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(deep);
+        thread.unwrap().join().unwrap();
     }
 
     #[test]
