@@ -96,7 +96,7 @@ fn assert_alike(sql: &str, plain: &Reply, veiled: &Reply) {
     assert_eq!(plain.status, veiled.status, "{sql}");
 }
 
-const OUT: [&str; 14] = [
+const OUT: [&str; 18] = [
     "COPY contact TO STDOUT",
     "COPY public.contact (email, id, nick) TO STDOUT",
     "COPY contact TO STDOUT WITH (FORMAT csv, HEADER)",
@@ -111,6 +111,10 @@ const OUT: [&str; 14] = [
     "COPY (SELECT email FROM auth_user ORDER BY id LIMIT 2) TO STDOUT (FORMAT 'csv', ENCODING 'UTF8')",
     "COPY (SELECT id FROM auth_user ORDER BY id) TO STDOUT",
     "COPY (VALUES (1, 'x')) TO STDOUT",
+    "COPY (SELECT c, id FROM contact c ORDER BY id) TO STDOUT",
+    "COPY (SELECT c, (c).email FROM contact c ORDER BY id) TO STDOUT (FORMAT csv)",
+    "COPY (SELECT array_agg(email ORDER BY id), array_agg(nick ORDER BY id) FROM contact) TO STDOUT",
+    "COPY (SELECT ARRAY[phone, NULL] FROM contact ORDER BY id) TO STDOUT (FORMAT binary)",
 ];
 
 const TEXT: &[u8] =

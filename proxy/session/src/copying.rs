@@ -146,7 +146,7 @@ impl Session {
         let (direction, touched) = if plan.into {
             (Direction::In, slots.iter().map(Option::is_some).collect())
         } else {
-            let sealed = |cell: &Cell| matches!(cell, Cell::Sealed { .. });
+            let sealed = |cell: &Cell| !matches!(cell, Cell::Plain);
             (Direction::Out, access.cells.iter().map(sealed).collect())
         };
         let names = plan.columns.iter().map(|column| column.name.clone()).collect();

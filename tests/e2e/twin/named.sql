@@ -3,10 +3,13 @@
 PREPARE every AS SELECT id, email, first_name FROM auth_user ORDER BY id;
 EXECUTE every;
 EXECUTE every;
-EXPLAIN (COSTS OFF) EXECUTE every;
 DEALLOCATE every;
 -- error: 26000
 EXECUTE every;
+PREPARE all_of AS SELECT email FROM auth_user;
+EXPLAIN (COSTS OFF) EXECUTE all_of;
+PREPARE whole (int) AS SELECT u, (u).email, ARRAY[email, first_name] FROM (SELECT email, id, email AS first_name FROM auth_user) u WHERE id = $1;
+EXECUTE whole (2);
 PREPARE one (int) AS SELECT email, last_name FROM auth_user WHERE id = $1;
 EXECUTE one (1);
 EXECUTE one(2 + 1);
@@ -127,6 +130,10 @@ BEGIN;
 -- refused
 DECLARE o CURSOR FOR SELECT email FROM auth_user ORDER BY email;
 ROLLBACK;
+BEGIN;
+DECLARE w CURSOR FOR SELECT u, array_agg(u.phone) OVER () FROM contact u ORDER BY id;
+FETCH 2 FROM w;
+COMMIT;
 BEGIN;
 DECLARE b BINARY CURSOR FOR SELECT email, first_name FROM auth_user WHERE id < 4 ORDER BY id;
 FETCH ALL FROM b;

@@ -4,7 +4,6 @@
 
 use super::Analysis;
 use super::classify::Words;
-use super::kind::Kind;
 use crate::catalog::Relation;
 use crate::copy::{ColumnList, CopyColumn, CopyFormatName, CopyHeader, CopyOptions, CopyPlan};
 use crate::lex::{TokenKind, identifier, string_value};
@@ -121,11 +120,6 @@ impl Analysis<'_> {
         if !self.touched {
             planned.effects.merge(std::mem::take(&mut self.effects));
             return Ok(());
-        }
-        for column in &columns {
-            if let Kind::Row(_) = column.kind {
-                self.plain(column.kind, "COPY")?;
-            }
         }
         self.operators_are_the_servers()?;
         self.finish(planned, &columns)?;

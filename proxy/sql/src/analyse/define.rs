@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use super::Analysis;
 use super::classify::Words;
-use super::kind::Kind;
 use crate::catalog::Settings;
 use crate::lex::{TokenKind, identifier, lex, string_value};
 use crate::parse::parse;
@@ -43,11 +42,6 @@ impl Analysis<'_> {
             matches!(verb, Verb::Select | Verb::Insert | Verb::Update | Verb::Delete | Verb::Merge);
         if !runs || (!prepares && verb != Verb::Select) {
             return Err(self.unparsed("a statement that cannot be given a name"));
-        }
-        for column in &columns {
-            if let Kind::Row(_) = column.kind {
-                self.plain(column.kind, "a cursor")?;
-            }
         }
         self.operators_are_the_servers()?;
         self.finish(planned, &columns)?;
