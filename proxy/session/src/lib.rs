@@ -14,6 +14,8 @@
 //! | [`session`] | the loop, and what is known of the server's side |
 //! | [`simple`], [`extended`], [`params`] | the client's messages |
 //! | [`responses`], [`output`], [`errors`] | the server's |
+//! | [`referred`] | names that SQL gives: PREPARE, DECLARE |
+//! | [`copying`] | the data of COPY |
 //! | [`own_step`], [`refresh`], [`catalog_cache`] | queries of ours, and the catalog they read |
 //! | [`review`], [`sealing`], [`own_command`] | policy, keys, `SHOW pgveil...` |
 //!
@@ -34,6 +36,8 @@ mod errors;
 mod expectation;
 mod extended;
 mod failures;
+#[doc(hidden)]
+pub mod measured;
 mod names;
 mod options;
 mod output;
