@@ -7,12 +7,13 @@ use std::sync::OnceLock;
 
 use pgveil_tests::site::{KEY, migrate, policy};
 use pgveil_tests::{Database, ROLE, Site, server};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const SITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/django");
 
 /// What the flows enter and no database may see. Each driver has a prefix of its own.
-const ENTERED: [&str; 8] = [
+const ENTERED: [&str; 9] = [
+    ".allauth@example.com",
     ".dora@example.com",
     ".new@example.com",
     ".o'hara+tag@example.com",
@@ -51,7 +52,53 @@ fn run(owner: &str, profile: &str, before: &str) {
     if !before.is_empty() {
         protected.query(&format!("SET ROLE {ROLE}; {before}"));
     }
-    let policy = policy(&json!({"tables": [{
+    let policy = policy(&json!({"tables": [users(owner, profile)]}));
+    migrate(server, &protected.name, policy.declaration());
+    // Ends with a search for what was entered in all that reached the database.
+    let site = Site::over(protected, |options| options.policies = vec![policy]).guarding(&ENTERED);
+    compare(&plain, &site, profile);
+}
+
+/// From an empty database on, all through pgveil: the migrations of Django and of django-allauth,
+/// from nothing to newest, unmodified; then people use the site.
+#[test]
+fn migrated_through_pgveil() {
+    let server = server();
+    let plain = server.empty_database().unlogged();
+    let protected = server.empty_database();
+    let policy = policy(&json!({"tables": [
+        users("pgveil", "sealed_profile"),
+        {
+            "table": "account_emailaddress",
+            "columns": [{"column": "email", "mode": "deterministic", "domain": "email"}],
+        },
+    ]}));
+    migrate(server, &protected.name, policy.declaration());
+    let site = Site::over(protected, |options| options.policies = vec![policy]).guarding(&ENTERED);
+    let proxy = through(&site);
+    for dsn in [&direct(&plain), &proxy] {
+        manage_with(&["migrate", "--dsn", dsn], &[("ALLAUTH", "1")]);
+    }
+    let sealed = "SELECT string_agg(relation::text || '.' || column_name || ' ' || typmod, ', '
+        ORDER BY relation::text, column_name) FROM pgveil.columns";
+    assert_eq!(
+        site.database.value(sealed).as_deref(),
+        Some(
+            "account_emailaddress.email 258, auth_user.email 258, auth_user.first_name 154, \
+             auth_user.last_name 154"
+        )
+    );
+    compare(&plain, &site, "sealed_profile");
+    let both = ["--direct", &direct(&plain), "--proxy", &proxy];
+    manage_with(&[&["accounts"], &both[..]].concat(), &[("ALLAUTH", "1")]);
+    let protected = direct(&site.database);
+    let three = ["--plain", &direct(&plain), "--direct", &protected, "--proxy", &proxy];
+    manage_with(&[&["introspect"], &three[..]].concat(), &[("ALLAUTH", "1")]);
+}
+
+/// The declaration of Django's user table.
+fn users(owner: &str, profile: &str) -> Value {
+    json!({
         "table": "auth_user",
         "columns": [
             {"column": "email", "mode": "deterministic", "domain": "email"},
@@ -69,22 +116,26 @@ fn run(owner: &str, profile: &str, before: &str) {
                 "last_name": "encrypted_last_name",
             },
         },
-    }]}));
-    migrate(server, &protected.name, policy.declaration());
-    // Ends with a search for what was entered in all that reached the database.
-    let site = Site::over(protected, |options| options.policies = vec![policy]).guarding(&ENTERED);
+    })
+}
+
+fn compare(plain: &Database, site: &Site, profile: &str) {
     manage(&[
         "compare",
         "--direct",
-        &direct(&plain),
+        &direct(plain),
         "--proxy",
-        &format!("postgresql://{ROLE}@{}/{}", site.veil.address, site.database.name),
+        &through(site),
         "--database-direct",
         // As superuser: the profile belongs to whoever migrated.
-        &server.cluster.dsn(&site.database.name),
+        &site.database.server.cluster.dsn(&site.database.name),
         "--profile",
         profile,
     ]);
+}
+
+fn through(site: &Site) -> String {
+    format!("postgresql://{ROLE}@{}/{}", site.veil.address, site.database.name)
 }
 
 fn direct(database: &Database) -> String {
@@ -93,12 +144,17 @@ fn direct(database: &Database) -> String {
 
 /// Runs the site's script and shows what it printed if it fails.
 fn manage(arguments: &[&str]) {
+    manage_with(arguments, &[]);
+}
+
+fn manage_with(arguments: &[&str], environment: &[(&str, &str)]) {
     let output = Command::new(python())
         .arg("run.py")
         .args(arguments)
         .current_dir(SITE)
         .env("MESSAGE_ENCRYPTION_KEY", KEY)
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .envs(environment.iter().copied())
         .output()
         .expect("Python runs");
     let printed = String::from_utf8_lossy(&output.stdout);

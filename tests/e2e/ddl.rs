@@ -299,3 +299,42 @@ fn a_temporary_table_shadows() {
     client.run("DROP TABLE auth_user");
     assert_eq!(client.run("SELECT email FROM auth_user").value(), "a@canary.example");
 }
+
+/// A migration as one string, as Prisma and others send it.
+#[test]
+fn a_migration_in_one_string() {
+    for server in servers() {
+        let site = empty(server);
+        let mut client = site.connect();
+        let script = "
+            CREATE TABLE newsletter_subscriber (id bigserial PRIMARY KEY,
+                email varchar(254) NOT NULL, confirmed boolean NOT NULL DEFAULT false);
+            CREATE UNIQUE INDEX subscriber_email ON newsletter_subscriber (email);
+            CREATE TABLE topic (id int PRIMARY KEY, subscriber bigint NOT NULL);
+            ALTER TABLE topic ADD CONSTRAINT topic_subscriber FOREIGN KEY (subscriber)
+                REFERENCES newsletter_subscriber (id) ON DELETE CASCADE;
+            INSERT INTO newsletter_subscriber (email) VALUES ('a@canary.example');
+            SELECT email FROM newsletter_subscriber WHERE email = 'a@canary.example';";
+        // The string is one transaction: what fails at its end takes all of it back.
+        client.run(&format!("{script} SELECT 1 / 0")).failed("22012");
+        client.run("SELECT 1 FROM newsletter_subscriber").failed("42P01");
+        let reply = client.run(script);
+        assert_eq!(
+            reply.tags(),
+            "CREATE TABLE; CREATE INDEX; CREATE TABLE; ALTER TABLE; INSERT 0 1; SELECT 1"
+        );
+        assert_eq!(reply.value(), "a@canary.example");
+        client
+            .run("INSERT INTO newsletter_subscriber (email) VALUES ('a@canary.example')")
+            .failed("23505");
+        // Too long for the column that the same string makes.
+        let long = format!("{}@canary.example", "x".repeat(250));
+        client.run("DROP TABLE newsletter_subscriber CASCADE");
+        client
+            .run(&format!(
+                "CREATE TABLE newsletter_subscriber (email varchar(254));
+                 INSERT INTO newsletter_subscriber VALUES ('{long}')"
+            ))
+            .failed("22001");
+    }
+}

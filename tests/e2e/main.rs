@@ -11,6 +11,7 @@ mod clients;
 mod copying;
 mod ddl;
 mod harness;
+mod introspection;
 mod passing;
 mod profile;
 mod protocol;

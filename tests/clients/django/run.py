@@ -10,6 +10,13 @@
         protected database itself (--database-direct) and opens its tokens, those of the profile
         included, with Python's `cryptography`. MESSAGE_ENCRYPTION_KEY has the keys.
 
+    run.py accounts --direct DSN --proxy DSN
+        The same with the tables of django-allauth. ALLAUTH is set, for this and for migrate.
+
+    run.py introspect --plain DSN --direct DSN --proxy DSN
+        Compares what tools read of a schema: through pgveil, in the protected database itself
+        (--direct), and in a plain one.
+
 Both databases must be freshly migrated. Ends with 1 and a diff where anything differs.
 """
 
@@ -53,6 +60,52 @@ def flows(dsn, prefix, environment):
     if done.returncode != 0:
         sys.exit(f"the flows failed on {dsn}")
     return json.loads(done.stdout)
+
+
+def output(*command):
+    done = python("postgresql://nobody@nowhere/nothing", *command)
+    if done.returncode != 0:
+        sys.exit(f"{command} failed")
+    return done.stdout
+
+
+def same(what, direct, proxy):
+    """Shows where two texts differ; the number of places."""
+    lines = [text.splitlines() for text in (direct, proxy)]
+    different = list(difflib.unified_diff(*lines, "direct", "proxy", lineterm="", n=2))
+    print("\n".join(different))
+    print(f"{what}: {len(lines[0])} lines, {'different' if different else 'the same'}")
+    return len(different)
+
+
+def introspect(plain, direct, proxy):
+    """Catalog queries show what is there. Where a tool looks at the columns of a query, as
+    inspectdb does, it finds the application's own types; only the collation comes from the
+    catalog."""
+    found = [output("introspect.py", "sqlalchemy", dsn) for dsn in (direct, proxy)]
+    wrong = same("SQLAlchemy's inspector", *found)
+    for physical in ['"C"', "pgveil_guard_email", "sealed_profile"]:
+        if physical not in found[1]:
+            print(f"{physical} is not in what is read through pgveil")
+            wrong += 1
+    models, sealed = [output("introspect.py", "inspectdb", dsn) for dsn in (plain, proxy)]
+    classes = sealed.replace(", db_collation='C'", "").split("\n\n\n")
+    sealed = "\n\n\n".join(c for c in classes if not c.startswith("class SealedProfile"))
+    return wrong + same("inspectdb", models, sealed)
+
+
+def accounts(direct, proxy):
+    """The flows with django-allauth's tables on both."""
+    answers = []
+    for dsn in (direct, proxy):
+        done = python(dsn, "accounts.py")
+        if done.returncode != 0:
+            sys.exit(f"the flows failed on {dsn}")
+        answers.append(json.loads(done.stdout))
+    texts = [
+        "\n".join(json.dumps(answer, ensure_ascii=False) for answer in side) for side in answers
+    ]
+    return same("accounts", *texts)
 
 
 def compare_answers(direct, proxy):
@@ -124,7 +177,18 @@ def main():
     comparing.add_argument("--proxy", required=True)
     comparing.add_argument("--database-direct", required=True)
     comparing.add_argument("--profile", default="web_profile")
+    for name in ["accounts", "introspect"]:
+        both = commands.add_parser(name)
+        both.add_argument("--direct", required=True)
+        both.add_argument("--proxy", required=True)
+        if name == "introspect":
+            both.add_argument("--plain", required=True)
     arguments = parser.parse_args()
+    if arguments.command == "accounts":
+        sys.exit(1 if accounts(arguments.direct, arguments.proxy) else 0)
+    if arguments.command == "introspect":
+        wrong = introspect(arguments.plain, arguments.direct, arguments.proxy)
+        sys.exit(1 if wrong else 0)
     if arguments.command == "migrate":
         sys.exit(migrate(arguments.dsn))
     wrong = compare_answers(arguments.direct, arguments.proxy)
