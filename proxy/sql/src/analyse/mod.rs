@@ -422,8 +422,9 @@ fn in_scope(
     analysis.types = Cow::Borrowed(types);
     if analysis.by_tokens(planned)? {
         analysis.facts(planned);
+        let keeps = planned.verb == Verb::Ddl && analysis.keeps_names();
         analysis.complete(planned);
-        return Ok(after_read(planned, None));
+        return Ok(if keeps { After::Same } else { after_read(planned, None) });
     }
     let tree = parse(text, tokens)?;
     let (verb, columns) = analysis.statement(&tree)?;
@@ -434,12 +435,10 @@ fn in_scope(
         return Ok(after_read(planned, None));
     }
     analysis.operators_are_the_servers()?;
+    let keeps = analysis.completion.keeps_names;
     analysis.finish(planned, &columns)?;
-    let makes = match &tree {
-        Statement::CreateIndex(_) => return Ok(After::Same),
-        _ => analysis.makes.take(),
-    };
-    Ok(after_read(planned, makes))
+    let makes = analysis.makes.take();
+    Ok(if keeps { After::Same } else { after_read(planned, makes) })
 }
 
 /// What a statement in scope leaves behind.

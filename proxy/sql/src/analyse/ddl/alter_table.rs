@@ -111,6 +111,21 @@ impl<'c> Analysis<'c> {
                 self.make_profile(declared, true, |name| complete.contains(name))?;
             }
         }
+        self.completion.keeps_names = alter.operations.iter().all(|operation| {
+            matches!(
+                operation,
+                AlterTableOperation::AddConstraint { .. }
+                    | AlterTableOperation::DropConstraint { .. }
+                    | AlterTableOperation::ValidateConstraint { .. }
+                    | AlterTableOperation::AlterColumn {
+                        op: AlterColumnOperation::SetNotNull
+                            | AlterColumnOperation::DropNotNull
+                            | AlterColumnOperation::SetDefault { .. }
+                            | AlterColumnOperation::DropDefault,
+                        ..
+                    }
+            )
+        });
         self.wrap("ALTER TABLE");
         Ok(())
     }

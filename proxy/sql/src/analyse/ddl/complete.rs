@@ -30,6 +30,8 @@ pub(crate) struct Completion {
     pub(crate) wrapped: Option<&'static str>,
     /// The statement is an UPDATE: see [`Analysis::defers`].
     pub(crate) defers: bool,
+    /// Names mean the same for the statements behind it in the same string.
+    pub(crate) keeps_names: bool,
 }
 
 impl Completion {

@@ -54,6 +54,7 @@ impl Analysis<'_> {
         if let Some(predicate) = &index.predicate {
             self.plain_expr(predicate, &scope, &ctes, "an index predicate")?;
         }
+        self.completion.keeps_names = true;
         self.no_sealed_literal("a literal in an index predicate")
     }
 

@@ -102,6 +102,41 @@ impl<'c> Analysis<'c> {
         Err(self.unsupported(&shown(at + 1), relations))
     }
 
+    /// After a statement that needed no tree names mean what they meant: a new table under a name
+    /// that is not in scope, a constraint, a change of a table that is not in scope.
+    pub(super) fn keeps_names(&self) -> bool {
+        let words = self.words();
+        let at = if words.is(1, "unlogged") { 2 } else { 1 };
+        match words.at(0).as_str() {
+            "comment" | "grant" | "revoke" => true,
+            "create" if words.is(at, "table") => {
+                let (name, _) = self.name_at(if words.is(at + 1, "if") { at + 4 } else { at + 1 });
+                name.last().is_some_and(|name| !self.catalog.scoped.contains_key(name))
+            }
+            "alter" if words.is(1, "table") => {
+                let mut start = 2;
+                while ["if", "exists", "only"].iter().any(|word| words.is(start, word)) {
+                    start += 1;
+                }
+                let (name, behind) = self.name_at(start);
+                let is_word = |wanted: &str| {
+                    self.tokens
+                        .iter()
+                        .any(|t| self.text[t.range.clone()].eq_ignore_ascii_case(wanted))
+                };
+                let constrains = words.is(behind, "add")
+                    && ["constraint", "primary", "unique", "foreign", "check"]
+                        .iter()
+                        .any(|kind| words.is(behind + 1, kind))
+                    && self.item_end(behind) == self.tokens.len();
+                let outside = self.existing(&name).is_none_or(|relation| !relation.in_scope)
+                    && name.last().is_some_and(|name| !self.catalog.scoped.contains_key(name));
+                constrains || (outside && !is_word("rename") && !is_word("schema"))
+            }
+            _ => false,
+        }
+    }
+
     /// The name that begins at a token, and the token behind it.
     fn name_at(&self, mut index: usize) -> (Vec<String>, usize) {
         let words = self.words();
