@@ -62,10 +62,12 @@ impl Shape {
                 {
                     return None;
                 }
-                TokenKind::String
-                | TokenKind::EscapeString
-                | TokenKind::NationalString
-                | TokenKind::DollarString => {
+                // It has a type.
+                TokenKind::NationalString => {
+                    is_abstract = true;
+                    key.push('\u{3}');
+                }
+                TokenKind::String | TokenKind::EscapeString | TokenKind::DollarString => {
                     is_abstract = true;
                     key.push('\u{1}');
                 }

@@ -166,6 +166,8 @@ fn what_decides_more_than_a_value_is_part_of_the_shape() {
     differ("SELECT a FROM t GROUP BY 1, 2", "SELECT a FROM t GROUP BY 1, 3");
     differ("SELECT 'a'::varchar(3) FROM t", "SELECT 'a'::varchar(4) FROM t");
     differ("SELECT 'a' FROM t", "SELECT 'a' FROM u");
+    same("SELECT E'a' FROM t", "SELECT $$b$$ FROM t");
+    differ("SELECT 'a' FROM t", "SELECT N'a' FROM t");
     differ("SELECT $1 FROM t", "SELECT $2 FROM t");
     assert_eq!(key("SELECT query_to_xml('SELECT 1', true, true, '')"), None);
     assert_eq!(key("SELECT 1; SELECT 2"), None);

@@ -168,3 +168,18 @@ SELECT id FROM auth_user WHERE email = U&'\0061da@canary.example';
 SELECT id FROM auth_user WHERE email = U&'!0061da!+000040canary.example' UESCAPE '!';
 SELECT id FROM auth_user WHERE email IN (U&'\00FCn\00ef@canary.example', U&'x' UESCAPE '^');
 SELECT U&'pl\0061in' UESCAPE '\', id FROM auth_user WHERE email = (U&'#0065ve@canary.example' UESCAPE '#')::text;
+-- Compared with a character value, trailing blanks of both sides mean nothing.
+-- refused
+SELECT id FROM contact WHERE nick = 'Kanary '::bpchar;
+-- refused
+SELECT id FROM contact WHERE email = N'ada@canary.example';
+-- refused
+-- only: extended
+-- types: 1042
+-- params: 'ada@canary.example'
+SELECT id FROM contact WHERE email = $1;
+-- A literal's type in front of it.
+-- refused: randomized
+SELECT id FROM contact WHERE email IN (character varying 'ada@canary.example', pg_catalog.text 'x') ORDER BY id;
+-- refused: randomized
+SELECT id FROM contact WHERE email = varchar(18) 'ada@canary.exampleX' ORDER BY id;

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use pgveil_seal::Mode;
 use pgveil_sql::analyse;
 use pgveil_sql::catalog::Catalog;
+use pgveil_sql::shape::{Shape, Template};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -152,6 +153,35 @@ proptest! {
             for catalog in catalogs.of(sample) {
                 let verdict = judge(&text, catalog);
                 prop_assert!(verdict.is_ok(), "{}\n    in {text}", verdict.unwrap_err());
+            }
+            Ok(())
+        })?;
+    }
+
+    /// A plan that is put on another text of its statement's shape is that text's own.
+    #[test]
+    fn plans_are_shared_by_statements_of_one_shape_alone(
+        picked in any::<Index>(),
+        donor in any::<Index>(),
+        mutations in mutations(),
+    ) {
+        thread_local! {
+            static ALL: (Vec<Sample>, Catalogs) = (samples(), Catalogs::new());
+        }
+        ALL.with(|(samples, catalogs)| {
+            let sample = &samples[picked.index(samples.len())];
+            let donor = &samples[donor.index(samples.len())];
+            let text = mutated(&sample.text, &donor.text, &mutations);
+            for catalog in catalogs.of(sample) {
+                let settings = settings();
+                let shape = |text: &str| Shape::of(text, &settings).filter(|s| s.is_abstract);
+                let (Some(own), Some(other)) = (shape(&sample.text), shape(&text)) else { continue };
+                let Ok(script) = analyse(&sample.text, catalog, &settings, &[]) else { continue };
+                let Some(template) = Template::new(&script, &own) else { continue };
+                if own.key == other.key && let Some(applied) = template.apply(&text, &other) {
+                    let fresh = analyse(&text, catalog, &settings, &[]);
+                    prop_assert_eq!(fresh, Ok(applied), "{} as {}", text, sample.text);
+                }
             }
             Ok(())
         })?;

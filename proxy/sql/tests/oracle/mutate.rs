@@ -18,6 +18,8 @@ pub(super) enum Mutation {
     Wrap(Index, &'static str, &'static str),
     /// Writes a string literal of the text in another way that means the same.
     Respell(Index, u8),
+    /// Puts another number in a number's place.
+    Renumber(Index, u8),
 }
 
 /// Words, and parts of statements, that decide how values are read.
@@ -184,6 +186,7 @@ pub(super) fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
         2 => (one(), select(WORDS)).prop_map(|(at, word)| Mutation::Insert(at, word)),
         3 => (one(), select(AROUND)).prop_map(|(at, (a, b))| Mutation::Wrap(at, a, b)),
         3 => (one(), any::<u8>()).prop_map(|(at, way)| Mutation::Respell(at, way)),
+        2 => (one(), 0..4u8).prop_map(|(at, number)| Mutation::Renumber(at, number)),
     ];
     prop::collection::vec(mutation, 1..4)
 }
@@ -269,6 +272,14 @@ fn apply(text: &str, tokens: &[Token], donor: &str, mutation: &Mutation) -> Stri
         Mutation::Wrap(index, open, close) => {
             let word = format!("{open}{}{close}", &text[at(index)]);
             replace(at(index), &word)
+        }
+        Mutation::Renumber(index, number) => {
+            let numbers: Vec<&Token> =
+                tokens.iter().filter(|token| token.kind == TokenKind::Number).collect();
+            if numbers.is_empty() {
+                return text.to_owned();
+            }
+            replace(numbers[index.index(numbers.len())].range.clone(), &number.to_string())
         }
         Mutation::Respell(index, way) => {
             let strings: Vec<&Token> = tokens.iter().filter(|t| t.kind.is_string()).collect();
