@@ -1,6 +1,7 @@
 //! What a statement costs that was analysed before, and how many allocations it takes.
 
 #![allow(clippy::unwrap_used, missing_docs)]
+#![expect(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
