@@ -122,6 +122,7 @@ files!(
     returning,
     rows,
     select,
+    sessions,
     transactions,
     unprotected,
     update_delete,

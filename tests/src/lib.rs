@@ -26,6 +26,7 @@
 mod canary;
 mod client;
 mod database;
+pub mod generate;
 mod relay;
 pub mod site;
 pub mod twin;

@@ -144,7 +144,8 @@ pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view:
             b'S' | b'V' | b'C' | b'F' | b'L' | b'R' => message.field(out, kind, text),
             _ => {
                 buffer.clear();
-                replace_tokens(&mut buffer, text, view);
+                // The context shows parameters as literals.
+                replace_tokens(&mut buffer, text, view, kind == b'W');
                 message.field(out, kind, &buffer);
             }
         }
@@ -167,21 +168,31 @@ const PREFIX: &[u8] = b"gAAAAA";
 /// What stands for a token that may not be opened, or of which the server shows a part only.
 const SEALED: &[u8] = b"<sealed>";
 
-fn replace_tokens(out: &mut Vec<u8>, text: &[u8], view: View<'_>) {
+/// Copies a text with its tokens opened or hidden. `literals`: quotes in a value are doubled where
+/// a quote stands before it.
+fn replace_tokens(out: &mut Vec<u8>, text: &[u8], view: View<'_>, literals: bool) {
     let mut rest = text;
+    let mut value = Vec::new();
     while let Some(at) = (!view.tokens).then(|| memchr::memmem::find(rest, PREFIX)).flatten() {
         out.extend_from_slice(&rest[..at]);
         let tail = &rest[at..];
         let is_token = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'=');
         let length = tail.iter().position(|b| !is_token(b)).unwrap_or(tail.len());
-        let before = out.len();
+        value.clear();
         // An opened value with a zero byte would end the field; tokens of ours have none.
         let opened = view.open
-            && view.sealing.open_any(&tail[..length], out)
-            && memchr::memchr(0, &out[before..]).is_none();
+            && view.sealing.open_any(&tail[..length], &mut value)
+            && memchr::memchr(0, &value).is_none();
         rest = &tail[length..];
-        if !opened {
-            out.truncate(before);
+        if opened {
+            let quoted = literals && out.ends_with(b"'");
+            for byte in &value {
+                out.push(*byte);
+                if quoted && *byte == b'\'' {
+                    out.push(b'\'');
+                }
+            }
+        } else {
             out.extend_from_slice(SEALED);
             // The server's mark for a value that it has cut.
             rest = rest.strip_prefix(b"...").unwrap_or(rest);
@@ -286,6 +297,24 @@ mod tests {
     }
 
     #[test]
+    fn a_value_between_quotes_has_its_own_doubled() {
+        let key = keygen();
+        let sealing = sealing(&key);
+        let keyring = Keyring::parse(&key).unwrap();
+        let mut token = Vec::new();
+        let sealer = Sealer::deterministic(keyring.primary(), "d");
+        sealer.seal_into(b"o'hara", &mut token).unwrap();
+        let token = String::from_utf8(token).unwrap();
+        let text = format!("unnamed portal with parameters: $1 = '{token}', {token}");
+        let view =
+            View { sealing: &sealing, open: true, tokens: false, texts: None, wrapped: false };
+        let mut out = Vec::new();
+        replace_tokens(&mut out, text.as_bytes(), view, true);
+        let shown = String::from_utf8(out).unwrap();
+        assert_eq!(shown, "unnamed portal with parameters: $1 = 'o''hara', o'hara");
+    }
+
+    #[test]
     fn tokens_are_opened_hidden_or_left() {
         let key = keygen();
         let sealing = sealing(&key);
@@ -298,7 +327,7 @@ mod tests {
         let shown = |open, tokens| {
             let mut out = Vec::new();
             let view = View { sealing: &sealing, open, tokens, texts: None, wrapped: false };
-            replace_tokens(&mut out, text.as_bytes(), view);
+            replace_tokens(&mut out, text.as_bytes(), view, false);
             String::from_utf8(out).unwrap()
         };
         assert_eq!(shown(true, false), "Key (email)=(ada@example.org) already exists. (<sealed>)");

@@ -95,12 +95,19 @@ impl Session {
         types: &[u32],
     ) -> Result<Option<Arc<Analysed>>, Halt> {
         if !self.hits(bytes) {
-            if opens_block(bytes) || !self.is_stale() {
-                return Ok(None);
-            }
-            self.refresh().await?;
-            if !self.hits(bytes) {
-                return Ok(None);
+            if opens_block(bytes) {
+                // Analysed, it is known at its Bind as what must come first.
+                if !self.stale.catalog {
+                    return Ok(None);
+                }
+            } else {
+                if !self.is_stale() {
+                    return Ok(None);
+                }
+                self.refresh().await?;
+                if !self.hits(bytes) {
+                    return Ok(None);
+                }
             }
         }
         self.analyse(bytes, types).await.map(Some)

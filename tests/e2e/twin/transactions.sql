@@ -134,3 +134,13 @@ UPDATE auth_user SET email = 'lost@canary.example' WHERE id = 2 AND email = 'bob
 COMMIT;
 -- session: b
 SELECT email FROM auth_user WHERE id = 2;
+-- After a change of the catalog nothing of ours comes before what must be first in a block.
+-- session: a
+CREATE TEMP TABLE changed (id int);
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT email FROM auth_user WHERE id = 1;
+COMMIT;
+DROP TABLE changed;
+START TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY;
+SELECT email FROM auth_user WHERE id = 1;
+ROLLBACK;

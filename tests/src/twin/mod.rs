@@ -3,6 +3,7 @@
 //! a refusal is expected or the other way round.
 
 mod compare;
+pub mod generated;
 mod params;
 mod script;
 

@@ -147,7 +147,9 @@ impl Analysis<'_> {
             Some(Treats::ComparesToNull) => match kinds.as_slice() {
                 [first, second] => {
                     self.compare(*first, *second, &shown, Meet::operator)?;
-                    Ok(match self.kinds.resolve(*first) {
+                    // Of NULL the second is what has a kind.
+                    let typed = if matches!(first, Kind::Null) { second } else { first };
+                    Ok(match self.kinds.resolve(*typed) {
                         // The operands of text = text have become text.
                         Kind::Sealed(mut sealed) => {
                             if let LogicalType::Varchar(_) = sealed.logical {

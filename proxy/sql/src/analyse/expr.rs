@@ -194,10 +194,12 @@ impl Analysis<'_> {
                     }
                     results.push(self.infer(&when.result, scope, ctes)?);
                 }
-                results.push(match else_result {
+                let otherwise = match else_result {
                     Some(otherwise) => self.infer(otherwise, scope, ctes)?,
                     None => Kind::Null,
-                });
+                };
+                // The server looks at it first for the common type.
+                results.insert(0, otherwise);
                 self.carry(&results, "CASE")
             }
             Expr::Exists { subquery, negated: _ } => {
@@ -539,16 +541,24 @@ impl Analysis<'_> {
         match target {
             InTarget::Subquery(query) => self.in_query(&left, query, "IN", scope, ctes)?,
             InTarget::List(list) => {
-                // A single element is compared like `=`; more make an array of a common type.
-                let meet = if list.len() == 1 { Meet::operator } else { Meet::common };
                 let single = left.len() == 1 && row_items(expr).is_none();
-                for item in list {
-                    if single {
-                        let right = self.infer(item, scope, ctes)?;
-                        self.compare(left[0], right, "IN", meet)?;
-                    } else {
+                if !single {
+                    for item in list {
                         self.compare_row(&left, item, "IN", Meet::operator, scope, ctes)?;
                     }
+                    return Ok(Kind::Plain);
+                }
+                let mut items = Vec::with_capacity(list.len());
+                for item in list {
+                    items.push(self.infer(item, scope, ctes)?);
+                }
+                // Several without columns in them make an array of a common type; a single one,
+                // and those with columns, are compared like `=`.
+                let constant = |kind: &&Kind| matches!(kind, Kind::Free(_) | Kind::Null);
+                let constants = items.iter().filter(constant).count();
+                let meet = if constants > 1 { Meet::common } else { Meet::operator };
+                for right in items {
+                    self.compare(left[0], right, "IN", meet)?;
                 }
             }
             InTarget::Unnest(_) | InTarget::Table { .. } => {

@@ -11,6 +11,14 @@ use super::kind::{Kind, Meet};
 use super::scope::{Col, Ctes, Scope, Source, Star, fold, parts, relation_columns};
 use crate::refusal::Refusal;
 
+/// A side of a join.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Left,
+    Right,
+    Neither,
+}
+
 impl Analysis<'_> {
     /// A FROM clause.
     pub(super) fn from<'o>(
@@ -44,6 +52,12 @@ impl Analysis<'_> {
                 let mut sees = before.clone();
                 merge(&mut sees, scope.clone());
                 self.factor(relation, &sees, outer, ctes)?
+            };
+            // Which side's column a merged one of USING is; FULL JOIN makes a new one.
+            let merged = match join_operator {
+                JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Side::Right,
+                JoinOperator::FullOuter(_) => Side::Neither,
+                _ => Side::Left,
             };
             let constraint = match join_operator {
                 JoinOperator::Join(constraint)
@@ -85,7 +99,7 @@ impl Analysis<'_> {
                         .map(|name| parts(name).filter(|p| p.len() == 1).map(|mut p| p.remove(0)))
                         .collect::<Option<Vec<String>>>()
                         .ok_or_else(|| self.unparsed("a qualified name in USING"))?;
-                    self.using(&mut scope, right, &names)?;
+                    self.using(&mut scope, right, &names, merged)?;
                 }
                 JoinConstraint::Natural => {
                     if scope.sources.iter().chain(&right.sources).any(|s| s.open) {
@@ -97,7 +111,7 @@ impl Analysis<'_> {
                         .filter(|l| right.star.iter().any(|r| r.column.name == l.column.name))
                         .map(|l| l.column.name.to_string())
                         .collect();
-                    self.using(&mut scope, right, &names)?;
+                    self.using(&mut scope, right, &names, merged)?;
                 }
                 JoinConstraint::UsingAlias(..) => {
                     return Err(self.unparsed("an alias of USING"));
@@ -113,6 +127,7 @@ impl Analysis<'_> {
         left: &mut Scope<'o>,
         mut right: Scope<'o>,
         names: &[String],
+        side: Side,
     ) -> Result<(), Refusal> {
         let mut merged = Vec::with_capacity(names.len());
         for name in names {
@@ -124,7 +139,16 @@ impl Analysis<'_> {
                 return Err(self.unparsed("a column in USING that is not in both tables"));
             };
             self.compare(a.kind, b.kind, "JOIN ... USING", Meet::operator)?;
-            let kind = self.carry(&[a.kind, b.kind], "JOIN ... USING")?;
+            let mut kind = self.carry(&[a.kind, b.kind], "JOIN ... USING")?;
+            let own = match side {
+                Side::Left => Some(a.kind),
+                Side::Right => Some(b.kind),
+                Side::Neither => None,
+            };
+            // Of another type or length than its side's, it is an expression.
+            if let (Kind::Sealed(sealed), Some(Kind::Sealed(own))) = (&mut kind, own) {
+                sealed.detached = own.detached || own.logical != sealed.logical;
+            }
             merged.push(Star { column: Col { name: a.name, kind }, source: None });
         }
         let rest = std::mem::take(&mut left.star);

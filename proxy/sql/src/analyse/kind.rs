@@ -282,6 +282,12 @@ impl Kinds {
         all
     }
 
+    /// True when a free kind's leaves have become `text` of themselves.
+    pub(crate) fn is_text(&self, var: Var) -> bool {
+        let leaves = self.free_leaves(var);
+        !leaves.is_empty() && leaves.into_iter().all(|index| self.leaves[index].is_text)
+    }
+
     /// True when nothing has given a type to a free kind's leaves.
     pub(crate) fn is_untyped(&self, var: Var) -> bool {
         self.free_leaves(var).into_iter().all(|index| {
@@ -319,9 +325,13 @@ impl Kinds {
             let described = if leaf.array { described.array_oid() } else { described.oid() };
             leaf.sealed = Some((slot, described));
         }
-        let text = leaves.iter().all(|index| self.leaves[*index].is_text);
+        let text = leaves.iter().all(|index| {
+            let leaf = &self.leaves[*index];
+            leaf.is_text
+                && (leaf.casts.is_empty() || !matches!(sealed.logical, LogicalType::Char(_)))
+        });
         let logical = match sealed.logical {
-            LogicalType::Varchar(_) if text => LogicalType::Text,
+            LogicalType::Varchar(_) | LogicalType::Char(_) if text => LogicalType::Text,
             logical => logical,
         };
         self.states[root.0] = State::Sealed(Sealed { logical, ..sealed }, leaves);

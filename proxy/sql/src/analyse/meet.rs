@@ -258,6 +258,7 @@ impl Analysis<'_> {
         }
         let mut sealed: Option<Sealed> = None;
         let mut bounded = true;
+        let mut text = false;
         let mut plain = false;
         let mut free: Option<Var> = None;
         for kind in resolved {
@@ -266,6 +267,8 @@ impl Analysis<'_> {
                 Kind::Null => bounded = false,
                 Kind::Free(var) => {
                     bounded = false;
+                    // What has become text before gives its type to what comes behind it.
+                    text |= sealed.is_none() && self.kinds.is_text(var);
                     match free {
                         None => free = Some(var),
                         Some(first) => self.kinds.join(first, var),
@@ -290,7 +293,8 @@ impl Analysis<'_> {
                     self.kinds.make_sealed(var, sealed, Meet::common(sealed.logical));
                 }
                 if !bounded {
-                    sealed.logical = sealed.logical.unbounded();
+                    sealed.logical =
+                        if text { LogicalType::Text } else { sealed.logical.unbounded() };
                 }
                 Ok(Kind::Sealed(sealed))
             }

@@ -104,6 +104,20 @@ impl<'o> Scope<'o> {
         self.sources.push(source);
     }
 
+    /// The same without the items whose index `hidden` says.
+    pub(super) fn hiding(&self, hidden: impl Fn(usize) -> bool) -> Self {
+        let mut scope = self.clone();
+        scope.star.retain(|star| star.source.is_none_or(|index| !hidden(index)));
+        for (index, source) in scope.sources.iter_mut().enumerate() {
+            if hidden(index) {
+                // No identifier is empty.
+                *source =
+                    Source { alias: String::new(), schema: None, columns: Vec::new(), open: false };
+            }
+        }
+        scope
+    }
+
     /// An unqualified column, or a whole row by its item's name.
     pub(super) fn find(&self, ident: &Ident) -> Result<Found<'_>, Refusal> {
         let name = fold(ident);

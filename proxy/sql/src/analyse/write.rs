@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use sqlparser::ast::{
     Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Insert, Merge,
-    MergeAction, MergeInsertKind, MergeUpdateKind, ObjectName, OnConflict, OnConflictAction,
-    OnInsert, Query, SetExpr, Spanned, TableFactor, TableObject, TableWithJoins, Update,
-    UpdateTableFromKind, Value, Values,
+    MergeAction, MergeClauseKind, MergeInsertKind, MergeUpdateKind, ObjectName, OnConflict,
+    OnConflictAction, OnInsert, Query, SetExpr, Spanned, TableFactor, TableObject, TableWithJoins,
+    Update, UpdateTableFromKind, Value, Values,
 };
 
 use super::Analysis;
@@ -394,6 +394,14 @@ impl<'c> Analysis<'c> {
         let (relation, scope) = self.written(&from(table), &[from(source)], ctes)?;
         self.plain_expr(on, &scope, ctes, "ON")?;
         for clause in clauses {
+            let scope = match clause.clause_kind {
+                MergeClauseKind::Matched => scope.clone(),
+                // There is no row of the one side, so it cannot be named.
+                MergeClauseKind::NotMatched | MergeClauseKind::NotMatchedByTarget => {
+                    scope.hiding(|index| index == 0)
+                }
+                MergeClauseKind::NotMatchedBySource => scope.hiding(|index| index != 0),
+            };
             if let Some(condition) = &clause.predicate {
                 self.plain_expr(condition, &scope, ctes, "WHEN")?;
             }
