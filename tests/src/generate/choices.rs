@@ -4,6 +4,8 @@
 //! text is a list of numbers, and to shrink it is to make the list shorter and its numbers smaller:
 //! the grammar needs to know nothing of it.
 
+use std::collections::VecDeque;
+
 use fastrand::Rng;
 
 /// Decisions, fresh or repeated.
@@ -18,7 +20,7 @@ pub struct Choices {
 enum Source {
     Fresh(Rng),
     /// Behind its end everything is zero.
-    Repeated(std::vec::IntoIter<u32>),
+    Repeated(VecDeque<u32>),
 }
 
 impl Choices {
@@ -29,7 +31,7 @@ impl Choices {
 
     /// Decisions made before.
     pub fn repeated(choices: &[u32]) -> Self {
-        Self { source: Source::Repeated(choices.to_vec().into_iter()), taken: Vec::new() }
+        Self { source: Source::Repeated(choices.iter().copied().collect()), taken: Vec::new() }
     }
 
     /// All decisions made, to be repeated.
@@ -41,7 +43,7 @@ impl Choices {
     pub fn below(&mut self, bound: u32) -> u32 {
         let choice = match &mut self.source {
             Source::Fresh(rng) => rng.u32(0..bound),
-            Source::Repeated(choices) => choices.next().unwrap_or(0).min(bound - 1),
+            Source::Repeated(choices) => choices.pop_front().unwrap_or(0).min(bound - 1),
         };
         self.taken.push(choice);
         choice

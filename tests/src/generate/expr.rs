@@ -62,7 +62,6 @@ impl Writer {
         }
         let cast = u32::from(sort != Sort::Code) * 2;
         match self.choices.weighted(&[30, 6, 4, 4, 2, 2, cast, 1]) {
-            0 => self.column_or(sort, scope, met),
             1 if met => self.literal(sort, met),
             2 => {
                 let first = self.column(sort, scope);
@@ -106,7 +105,7 @@ impl Writer {
         let first = self.column(sort, scope);
         let met = met || first.is_some();
         let first = first.unwrap_or_else(|| self.column_or(sort, scope, met));
-        let mut branches = vec![first, self.value(sort, scope, met)];
+        let mut branches = [first, self.value(sort, scope, met)];
         let otherwise = if self.choices.chance(70) {
             if self.choices.chance(30) {
                 branches.swap(0, 1);
@@ -117,16 +116,13 @@ impl Writer {
         };
         // With an operand it is equality, whatever the results are.
         let operand = self.deterministic(scope).filter(|_| self.choices.chance(35));
-        match operand {
-            Some(operand) => {
-                let subject = self.column(operand, scope).unwrap_or_else(|| "NULL".to_owned());
-                let when = self.value(operand, scope, true);
-                format!("CASE {subject} WHEN {when} THEN {}{otherwise} END", branches[0])
-            }
-            None => {
-                let when = self.condition(scope);
-                format!("CASE WHEN {when} THEN {}{otherwise} END", branches[0])
-            }
+        if let Some(operand) = operand {
+            let subject = self.column(operand, scope).unwrap_or_else(|| "NULL".to_owned());
+            let when = self.value(operand, scope, true);
+            format!("CASE {subject} WHEN {when} THEN {}{otherwise} END", branches[0])
+        } else {
+            let when = self.condition(scope);
+            format!("CASE WHEN {when} THEN {}{otherwise} END", branches[0])
         }
     }
 

@@ -29,6 +29,11 @@ impl Item {
         }
     }
 
+    /// Its key, as it is written.
+    pub(super) fn key(&self) -> Option<String> {
+        Some(format!("{}.{}", self.alias, self.key.as_ref()?))
+    }
+
     pub(super) fn has(&self, sort: Sort) -> bool {
         self.columns.iter().any(|column| column.sort == sort)
     }
@@ -87,12 +92,6 @@ impl Writer {
         Some(format!("{alias}.{spelt}"))
     }
 
-    /// The key of an item.
-    pub(super) fn key_of(&mut self, item: &Item) -> Option<String> {
-        let key = item.key.clone()?;
-        Some(format!("{}.{key}", item.alias))
-    }
-
     /// A table with a column of a sort.
     pub(super) fn table_with(&mut self, sort: Sort) -> &'static Table {
         let tables: Vec<&'static Table> = TABLES
@@ -143,7 +142,7 @@ impl Writer {
     }
 
     /// A FROM clause of so many items. The first has a column of the sort.
-    pub(super) fn from_clause<'o>(
+    pub(super) fn join_tree<'o>(
         &mut self,
         sort: Sort,
         items: usize,

@@ -65,7 +65,7 @@ impl Writer {
         distinct: &str,
     ) -> String {
         let items = if self.depth < 3 && self.choices.chance(20) { 2 } else { 1 };
-        let (from, scope) = self.from_clause(sorts[0], items, outer);
+        let (from, scope) = self.join_tree(sorts[0], items, outer);
         let outputs: Vec<String> = sorts.iter().map(|sort| self.output(*sort, &scope)).collect();
         let filter = if self.choices.chance(60) {
             format!(" WHERE {}", self.condition(&scope))
@@ -94,7 +94,7 @@ impl Writer {
     }
 
     fn grouped_select(&mut self, sorts: &[Sort], outer: Option<&Scope<'_>>) -> String {
-        let (from, scope) = self.from_clause(sorts[0], 1, outer);
+        let (from, scope) = self.join_tree(sorts[0], 1, outer);
         let mut keys = Vec::new();
         let mut outputs = Vec::new();
         for sort in sorts {
@@ -109,10 +109,8 @@ impl Writer {
         }
         let group =
             if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
-        let having = match self.choices.chance(30) {
-            true if !keys.is_empty() => " HAVING count(*) > 1",
-            _ => "",
-        };
+        let having =
+            if self.choices.chance(30) && !keys.is_empty() { " HAVING count(*) > 1" } else { "" };
         format!("SELECT {} FROM {from}{group}{having}", outputs.join(", "))
     }
 
@@ -126,13 +124,12 @@ impl Writer {
             } else {
                 self.output(sort, scope)
             };
-            list.push(match self.choices.weighted(&[6, 2]) {
-                0 => text,
-                _ => {
-                    let name = self.name("c");
-                    let as_ = self.choices.pick(&[" AS ", " AS ", " "]);
-                    format!("{text}{as_}{name}")
-                }
+            list.push(if self.choices.weighted(&[6, 2]) == 0 {
+                text
+            } else {
+                let name = self.name("c");
+                let as_ = self.choices.pick(&[" AS ", " AS ", " "]);
+                format!("{text}{as_}{name}")
             });
         }
         if self.choices.chance(12) {

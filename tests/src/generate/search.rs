@@ -7,10 +7,10 @@ impl Writer {
     pub(super) fn search(&mut self) -> (String, bool) {
         let subject =
             self.choices.pick(&[Sort::Mail, Sort::Given, Sort::Secret, Sort::Code, Sort::Nick]);
-        let (from, scope) = self.from_clause(subject, 1, None);
+        let (from, scope) = self.join_tree(subject, 1, None);
         let column = self.qualified(subject, &scope).unwrap_or_else(|| "NULL".to_owned());
         let value = self.literal(subject, true);
-        let key = self.key_of(&scope.items[0]);
+        let key = scope.items[0].key();
         let id = key.unwrap_or_else(|| "1".to_owned());
         let function = self.choices.pick(&[
             "lower",
@@ -71,7 +71,7 @@ impl Writer {
                     format!(
                         "SELECT {} FROM {from}",
                         self.choices.pick(&[
-                            &format!("{alias}"),
+                            alias,
                             &format!("to_jsonb({alias})"),
                             &format!("({alias}).*"),
                         ])

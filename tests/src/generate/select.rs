@@ -18,7 +18,7 @@ impl Writer {
 
     /// ORDER BY plain unique columns, if there are any; then LIMIT is determined.
     fn order(&mut self, scope: &Scope<'_>) -> (String, bool) {
-        let keys: Option<Vec<String>> = scope.items.iter().map(|item| self.key_of(item)).collect();
+        let keys: Option<Vec<String>> = scope.items.iter().map(Item::key).collect();
         let Some(keys) = keys.filter(|keys| !keys.is_empty()) else {
             return (String::new(), false);
         };
@@ -43,7 +43,7 @@ impl Writer {
     /// SELECT ... FROM table WHERE ...
     pub(super) fn lookup(&mut self) -> (String, bool) {
         let subject = self.choices.pick(&SUBJECTS);
-        let (from, scope) = self.from_clause(subject, 1, None);
+        let (from, scope) = self.join_tree(subject, 1, None);
         let outputs = self.outputs(&scope, 3);
         let filter = self.filter(&scope, 90);
         let (order, ordered) = self.order(&scope);
@@ -62,7 +62,7 @@ impl Writer {
         match self.choices.weighted(&[6, 2, 1]) {
             0 => {
                 let items = 2 + self.choices.index(2);
-                let (from, scope) = self.from_clause(subject, items, None);
+                let (from, scope) = self.join_tree(subject, items, None);
                 let outputs = self.outputs(&scope, 4);
                 let filter = self.filter(&scope, 60);
                 let (order, ordered) = self.order(&scope);
@@ -121,7 +121,7 @@ impl Writer {
     /// A condition with a sub-query for certain.
     pub(super) fn subquery(&mut self) -> (String, bool) {
         let subject = self.choices.pick(&SUBJECTS);
-        let (from, scope) = self.from_clause(subject, 1, None);
+        let (from, scope) = self.join_tree(subject, 1, None);
         let outputs = self.outputs(&scope, 2);
         let left = self.qualified(subject, &scope).unwrap_or_else(|| "NULL".to_owned());
         let condition = match self.choices.weighted(&[3, 3, 3, 2]) {
@@ -163,7 +163,7 @@ impl Writer {
     /// A long select list.
     pub(super) fn expressions(&mut self) -> (String, bool) {
         let subject = self.choices.pick(&SUBJECTS);
-        let (from, scope) = self.from_clause(subject, 1, None);
+        let (from, scope) = self.join_tree(subject, 1, None);
         let mut list = Vec::new();
         for _ in 0..=self.choices.below(3) {
             let sort = if self.choices.chance(30) { Sort::Bool } else { self.output_sort(&scope) };
@@ -178,7 +178,7 @@ impl Writer {
     pub(super) fn distinct(&mut self) -> String {
         let subject = self.choices.pick(&SUBJECTS);
         let items = 1 + self.choices.index(2);
-        let (from, scope) = self.from_clause(subject, items, None);
+        let (from, scope) = self.join_tree(subject, items, None);
         let mut list = vec![self.output(subject, &scope)];
         if self.choices.chance(60) {
             let more = self.deterministic(&scope).unwrap_or(Sort::Int);
@@ -201,7 +201,7 @@ impl Writer {
     pub(super) fn group(&mut self) -> String {
         let subject = self.choices.pick(&SUBJECTS);
         let items = 1 + self.choices.index(2);
-        let (from, scope) = self.from_clause(subject, items, None);
+        let (from, scope) = self.join_tree(subject, items, None);
         let first = self.qualified(subject, &scope).unwrap_or_else(|| "1".to_owned());
         let mut keys = vec![first.clone()];
         let mut list = vec![first.clone()];
@@ -289,10 +289,10 @@ impl Writer {
     /// Windows.
     pub(super) fn window(&mut self) -> (String, bool) {
         let subject = self.choices.pick(&SUBJECTS);
-        let (from, scope) = self.from_clause(subject, 1, None);
+        let (from, scope) = self.join_tree(subject, 1, None);
         let column = self.qualified(subject, &scope).unwrap_or_else(|| "1".to_owned());
         let other = self.qualified(subject, &scope).unwrap_or_else(|| "1".to_owned());
-        let key = self.key_of(&scope.items[0]);
+        let key = scope.items[0].key();
         let mut list = vec![column.clone()];
         for _ in 0..=self.choices.below(2) {
             let partition = if self.choices.chance(80) {

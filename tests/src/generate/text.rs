@@ -159,9 +159,10 @@ impl Writer {
         // The first ones are those that are in the tables.
         let values = if own { sort.values() } else { &SHORT };
         let first = values.len().min(4);
-        Some(match self.choices.chance(50) {
-            false => self.choices.pick(&values[..first]).to_owned(),
-            true => self.choices.pick(values).to_owned(),
+        Some(if self.choices.chance(50) {
+            self.choices.pick(values).to_owned()
+        } else {
+            self.choices.pick(&values[..first]).to_owned()
         })
     }
 

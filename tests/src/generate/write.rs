@@ -121,8 +121,8 @@ impl Writer {
     fn insert_select(&mut self, table: &'static Table) -> String {
         let columns = self.some_columns(table);
         let subject = columns.iter().map(|column| column.sort).find(|sort| sort.is_protected());
-        let (from, scope) = self.from_clause(subject.unwrap_or(Sort::Mail), 1, None);
-        let key = self.key_of(&scope.items[0]);
+        let (from, scope) = self.join_tree(subject.unwrap_or(Sort::Mail), 1, None);
+        let key = scope.items[0].key();
         let values: Vec<String> = columns
             .iter()
             .map(|column| match (&key, column.name) {
@@ -175,14 +175,13 @@ impl Writer {
         }
         let mut both = scope.clone();
         both.items.push(Item::of(table, "excluded".to_owned()));
-        let filter = match self.choices.chance(30) {
-            true => {
-                let sort = self.deterministic(&both).unwrap_or(Sort::Int);
-                let left = self.qualified(sort, &both).unwrap_or_else(|| "NULL".to_owned());
-                let right = self.qualified(sort, &both).unwrap_or_else(|| "NULL".to_owned());
-                format!(" WHERE {left} IS DISTINCT FROM {right}")
-            }
-            false => String::new(),
+        let filter = if self.choices.chance(30) {
+            let sort = self.deterministic(&both).unwrap_or(Sort::Int);
+            let left = self.qualified(sort, &both).unwrap_or_else(|| "NULL".to_owned());
+            let right = self.qualified(sort, &both).unwrap_or_else(|| "NULL".to_owned());
+            format!(" WHERE {left} IS DISTINCT FROM {right}")
+        } else {
+            String::new()
         };
         format!(" ON CONFLICT{target} DO UPDATE SET {}{filter}", sets.join(", "))
     }
