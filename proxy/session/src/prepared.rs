@@ -1,6 +1,7 @@
 //! Statement strings analysed, and what prepared statements and portals keep of them.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pgveil_sql::catalog::Settings;
@@ -42,8 +43,14 @@ impl Analysed {
                     Ok(&script),
                     "a plan that is shared is the plan of each"
                 );
-                let text = text.into();
-                return Ok(Arc::new(Self { text, script, rendered: OnceLock::new() }));
+                let fixed = script.statements.iter().all(holds_no_value);
+                let analysed = Self { text: text.into(), script, rendered: OnceLock::new() };
+                let analysed = Arc::new(analysed);
+                // Literals that never change, such as a LIMIT: the text itself is what comes again.
+                if fixed && loaded.scripts.met(text) {
+                    loaded.scripts.keep(&analysed, types, settings);
+                }
+                return Ok(analysed);
             }
         }
         let script = pgveil_sql::analyse(text, &loaded.catalog, settings, types)?;
@@ -59,12 +66,7 @@ impl Analysed {
         }
         let analysed = Arc::new(Self { text: text.into(), script, rendered: OnceLock::new() });
         if keep {
-            let key = Key {
-                text: Arc::clone(&analysed.text),
-                types: types.into(),
-                settings: Arc::clone(settings),
-            };
-            loaded.scripts.cache.insert(key, Arc::clone(&analysed));
+            loaded.scripts.keep(&analysed, types, settings);
         }
         Ok(analysed)
     }
@@ -111,11 +113,36 @@ pub(crate) struct Scripts {
     cache: Cache<Key, Arc<Analysed>>,
     /// By their shape: texts that differ in literals share a plan.
     templates: Cache<Key, Arc<Template>>,
+    /// Hashes of texts that came lately, each in a place that its hash names: a text of a shared
+    /// plan is kept by itself when it comes again, and most never do.
+    met: Box<[AtomicU64]>,
+    hasher: RandomState,
 }
+
+/// Places in [`Scripts::met`].
+const MET: usize = 4096;
 
 impl Scripts {
     pub(crate) fn new() -> Self {
-        Self { cache: Cache::new(CACHED_SCRIPTS), templates: Cache::new(CACHED_SCRIPTS) }
+        Self {
+            cache: Cache::new(CACHED_SCRIPTS),
+            templates: Cache::new(CACHED_SCRIPTS),
+            met: (0..MET).map(|_| AtomicU64::new(0)).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Whether a text came before; notes that it came.
+    fn met(&self, text: &str) -> bool {
+        let hash = self.hasher.hash_one(text);
+        let place = usize::try_from(hash % MET as u64).unwrap_or(0);
+        self.met[place].swap(hash, Ordering::Relaxed) == hash
+    }
+
+    fn keep(&self, analysed: &Arc<Analysed>, types: &[u32], settings: &Arc<Settings>) {
+        let text = Arc::clone(&analysed.text);
+        let key = Key { text, types: types.into(), settings: Arc::clone(settings) };
+        self.cache.insert(key, Arc::clone(analysed));
     }
 }
 
