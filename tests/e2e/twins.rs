@@ -140,6 +140,7 @@ files!(
     lists,
     mixed,
     named,
+    names,
     nulls,
     orms,
     refused,
@@ -148,8 +149,10 @@ files!(
     select,
     sessions,
     sets,
+    strings,
     transactions,
     types,
     unprotected,
     update_delete,
+    writes,
 );
