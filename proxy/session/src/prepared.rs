@@ -76,7 +76,9 @@ impl Analysed {
         let planned = self.script.statements.first()?.defined()?;
         let script = Script { statements: vec![planned] };
         let defined = Self { text: Arc::clone(&self.text), script, rendered: OnceLock::new() };
-        (!defined.script.is_untouched()).then_some(defined)
+        // One whose names may mean something else by the time it runs is looked at again then.
+        let ambiguous = defined.script.statements.iter().any(|planned| planned.ambiguous);
+        (ambiguous || !defined.script.is_untouched()).then_some(defined)
     }
 
     /// The text as it goes upstream when no statement is refused and no literal is sealed.

@@ -52,6 +52,9 @@ impl Session {
             }
             Some(Referred::Portal(name)) => {
                 let run = self.referred_cursor(name, earlier)?;
+                if run.is_some() && planned.follows_change {
+                    return Err(Refusal::follows_change(planned.range.start).into());
+                }
                 Ok(Some(Referent { edits: Vec::new(), run }))
             }
         }
@@ -84,6 +87,9 @@ impl Session {
             Lookup::Stale => return Err(changed().into()),
             Lookup::Known(prepared) => prepared,
         };
+        if planned.follows_change {
+            return Err(Refusal::follows_change(planned.range.start).into());
+        }
         let prepared = match given {
             Some(_) => prepared,
             None => self.current(name.as_bytes(), &prepared).await?,

@@ -53,6 +53,9 @@ pub struct Planned {
     /// A name in it means one of several relations, by the search path of the moment: a function
     /// may have changed that unseen.
     pub ambiguous: bool,
+    /// Earlier statements of its string may change what names mean: what it runs by a name must
+    /// not be of ours.
+    pub follows_change: bool,
     /// The statement runs another one by its name: when that one needs work on its rows or
     /// parameters, this one must be refused.
     pub refers: Option<Referred>,

@@ -105,6 +105,14 @@ const NATIVE: &str = "On deterministic columns =, <>, IN, = ANY, IS [NOT] DISTIN
                       within a domain, DISTINCT, GROUP BY, count(DISTINCT ...), set operations and \
                       NULL tests are answered; on randomized columns NULL tests and count(...).";
 
+impl Refusal {
+    /// A statement runs one of ours by its name, and an earlier one of its string may have changed
+    /// what that means.
+    pub fn follows_change(position: usize) -> Self {
+        Reason::AfterDdl.at(Some(position))
+    }
+}
+
 impl Reason {
     /// The refusal, pointing at a byte of the client's text.
     pub(crate) fn at(self, position: Option<usize>) -> Refusal {

@@ -146,6 +146,7 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
         facts: Facts { verb: verb.as_str(), relations: Vec::new() },
         mixed: Vec::new(),
         ambiguous: false,
+        follows_change: false,
         refers,
         defines: defines.map(|name| Defined {
             name,
@@ -244,6 +245,40 @@ pub(super) fn keeps_names(text: &str, tokens: &[Token]) -> bool {
         }
         _ => false,
     }
+}
+
+/// The tables and views that CREATE, ALTER and DROP name as their objects.
+pub(super) fn defined_relations(text: &str, tokens: &[Token]) -> Vec<String> {
+    let words = Words { text, tokens };
+    let mut at = 1;
+    let passed = ["or", "replace", "unlogged", "materialized", "foreign", "recursive"];
+    while passed.iter().any(|word| words.is(at, word)) {
+        at += 1;
+    }
+    let first = words.at(0);
+    let defines = matches!(first.as_str(), "create" | "alter" | "drop");
+    if !defines || !(words.is(at, "table") || words.is(at, "view")) {
+        return Vec::new();
+    }
+    at += 1;
+    while ["if", "not", "exists", "only"].iter().any(|word| words.is(at, word)) {
+        at += 1;
+    }
+    let mut names = Vec::new();
+    while let Some(token) = tokens.get(at) {
+        let Some(name) = identifier(text, token) else { break };
+        at += 1;
+        if words.is(at, ".") {
+            at += 1;
+            continue;
+        }
+        names.push(name);
+        if !words.is(at, ",") {
+            break;
+        }
+        at += 1;
+    }
+    names
 }
 
 /// Functions of the server that run a query, or read a relation, named in an argument.

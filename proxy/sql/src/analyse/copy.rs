@@ -144,11 +144,8 @@ impl Analysis<'_> {
                 self.seen.insert(index);
             }
             let Some(name) = identifier(self.text, token) else { continue };
-            let whole_row = name == relation.name
-                && self
-                    .tokens
-                    .get(index + 1)
-                    .is_none_or(|next| &self.text[next.range.clone()] != ".");
+            let whole_row =
+                name == relation.name && (!self.is(index + 1, ".") || self.is(index + 2, "*"));
             let sealed = relation.columns.iter().any(|c| c.sealed.is_some() && c.name == name);
             let function = self.catalog.functions.iter().any(|function| function.name == name);
             if whole_row || sealed || function {

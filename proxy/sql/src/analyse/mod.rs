@@ -274,6 +274,10 @@ pub(crate) fn analyse(
     };
     // An earlier statement of the string changes what names mean.
     let mut changed = false;
+    // An earlier one ends a transaction, or goes back to a savepoint: a temporary table may be gone.
+    let mut ended = false;
+    // Relations that are not in scope, and of which earlier statements change the columns.
+    let mut reshaped: HashSet<String> = HashSet::new();
     // What an earlier statement of the string makes is there for those behind it.
     let mut overlay: Option<Box<Catalog>> = None;
     for statement in statements(text, &tokens) {
@@ -282,10 +286,18 @@ pub(crate) fn analyse(
         let concerns = planned.wrapped.is_some() || !planned.facts.relations.is_empty();
         // Copy data is sealed with the catalog that the server has read.
         let copies = overlay.is_some() && planned.copy.is_some();
-        if (changed || copies) && planned.refusal.is_none() && concerns {
+        let follows = ((changed || copies) && concerns)
+            || ((changed || ended) && planned.ambiguous)
+            || (concerns && reads(text, statement, &planned, &reshaped));
+        if follows && planned.refusal.is_none() {
             planned.refusal = Some(Reason::AfterDdl.at(Some(planned.range.start)));
         }
+        planned.follows_change = changed || ended;
         match after {
+            After::Same if planned.verb == Verb::Ddl => {
+                let names = classify::defined_relations(text, statement).into_iter();
+                reshaped.extend(names.filter(|name| !now.scoped.contains_key(name)));
+            }
             After::Same => {}
             After::Makes(relation) => {
                 let mut next = Box::new(now.clone());
@@ -296,6 +308,7 @@ pub(crate) fn analyse(
         }
         // A ROLLBACK takes back what came before it in the string.
         changed |= overlay.is_some() && is_rollback(&planned, statement, text);
+        ended |= planned.verb == Verb::Transaction && ends(statement, text);
         script.statements.push(planned);
     }
     if let [planned] = script.statements.as_mut_slice() {
@@ -324,6 +337,28 @@ fn after_unread(text: &str, tokens: &[Token], planned: &Planned) -> After {
         _ => !(planned.effects.catalog || planned.effects.settings),
     };
     if quiet { After::Same } else { After::Changed }
+}
+
+/// A query, or a write, that names one of these relations.
+fn reads(text: &str, tokens: &[Token], planned: &Planned, relations: &HashSet<String>) -> bool {
+    let queries = planned.verb != Verb::Ddl
+        || tokens.iter().any(|token| text[token.range.clone()].eq_ignore_ascii_case("select"));
+    !relations.is_empty()
+        && queries
+        && tokens
+            .iter()
+            .filter_map(|token| identifier(text, token))
+            .any(|name| relations.contains(&name))
+}
+
+/// A statement of transaction control after which a temporary table may be gone.
+fn ends(tokens: &[Token], text: &str) -> bool {
+    tokens.first().is_some_and(|token| {
+        let word = &text[token.range.clone()];
+        ["rollback", "abort", "commit", "end", "prepare"]
+            .iter()
+            .any(|end| word.eq_ignore_ascii_case(end))
+    })
 }
 
 fn is_rollback(planned: &Planned, tokens: &[Token], text: &str) -> bool {

@@ -34,18 +34,25 @@ impl<'c> Analysis<'c> {
                 self.unsupported("ALTER TABLE of what pgveil made, or of triggers", relations)
             );
         }
-        let allowed = matches!(
-            operation.as_str(),
-            "add"
-                | "drop"
-                | "alter"
-                | "owner"
-                | "set"
-                | "reset"
-                | "validate"
-                | "cluster"
-                | "replica"
-        ) && !has("schema");
+        let Some(rows) = self.rows_in_alter(relations) else {
+            return Err(
+                self.unsupported("ALTER TABLE with a row of a protected relation", relations)
+            );
+        };
+        let allowed = !rows
+            && matches!(
+                operation.as_str(),
+                "add"
+                    | "drop"
+                    | "alter"
+                    | "owner"
+                    | "set"
+                    | "reset"
+                    | "validate"
+                    | "cluster"
+                    | "replica"
+            )
+            && !has("schema");
         let declared =
             self.tokens.iter().filter_map(|token| identifier(self.text, token)).any(|name| {
                 self.catalog
@@ -55,6 +62,48 @@ impl<'c> Analysis<'c> {
             });
         let named = self.named_columns(relations).is_some() || declared;
         Ok(allowed && !named)
+    }
+
+    /// True where a relation in scope is named that is neither what is altered nor what a key
+    /// refers to, and may be a row of it: the tree tells. `None`: it is one, or its type.
+    fn rows_in_alter(&self, relations: &[&'c Relation]) -> Option<bool> {
+        const NAMED: [&str; 11] = [
+            "add",
+            "alter",
+            "column",
+            "constraint",
+            "drop",
+            "exists",
+            "index",
+            "key",
+            "rename",
+            "references",
+            "to",
+        ];
+        let words = self.words();
+        let mut index = 2;
+        while ["if", "exists", "only"].iter().any(|w| words.is(index, w)) {
+            index += 1;
+        }
+        let (_, behind) = self.name_at(index);
+        let mut unclear = false;
+        for index in behind..self.tokens.len() {
+            let Some(name) = identifier(self.text, &self.tokens[index]) else { continue };
+            let column = words.is(index + 1, ".") && !words.is(index + 2, "*");
+            if column || !relations.iter().any(|relation| relation.name == name) {
+                continue;
+            }
+            let start = if words.is(index - 1, ".") { index - 2 } else { index };
+            let Some(before) = self.tokens.get(start - 1) else { continue };
+            if NAMED.iter().any(|word| words.is(start - 1, word)) {
+                continue;
+            }
+            if identifier(self.text, before).is_some() {
+                return None;
+            }
+            unclear = true;
+        }
+        Some(unclear)
     }
 
     /// The word behind the table's name in ALTER TABLE.

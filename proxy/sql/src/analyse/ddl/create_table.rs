@@ -38,6 +38,9 @@ impl<'c> Analysis<'c> {
     /// A new table may refer to a protected one by foreign keys to its plain columns.
     fn create_tokens(&mut self, relations: &[&'c Relation]) -> Result<bool, Refusal> {
         let words = self.words();
+        if (0..self.tokens.len()).any(|index| words.is(index, "inherits")) {
+            return Ok(false);
+        }
         for (index, token) in self.tokens.iter().enumerate() {
             let Some(name) = identifier(self.text, token) else { continue };
             let Some(relation) = relations.iter().find(|r| r.name == name) else { continue };

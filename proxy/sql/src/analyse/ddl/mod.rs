@@ -96,7 +96,10 @@ impl<'c> Analysis<'c> {
                 None => self.unsupported("CREATE FUNCTION", relations),
             });
         }
-        if words.is(at, "trigger") && self.named_columns(relations).is_none() {
+        if words.is(at, "trigger")
+            && self.named_columns(relations).is_none()
+            && !self.rows_in_condition()
+        {
             return Ok(true);
         }
         Err(self.unsupported(&shown(at + 1), relations))
@@ -135,6 +138,16 @@ impl<'c> Analysis<'c> {
             }
             _ => false,
         }
+    }
+
+    /// True when the condition of a trigger looks at whole rows.
+    fn rows_in_condition(&self) -> bool {
+        let words = self.words();
+        let when = (0..self.tokens.len()).find(|index| words.is(*index, "when"));
+        (when.unwrap_or(self.tokens.len())..self.tokens.len()).any(|index| {
+            (words.is(index, "new") || words.is(index, "old"))
+                && (!words.is(index + 1, ".") || words.is(index + 2, "*"))
+        })
     }
 
     /// The name that begins at a token, and the token behind it.
