@@ -357,3 +357,19 @@ fn dump_and_restore() {
     assert_eq!(twins.site.database.value(copies).as_deref(), Some("2"));
     twins.site.assert_clean();
 }
+
+/// A COPY that ends before the client hears of it: its Sync, which the server ignored, is answered.
+#[test]
+fn a_sync_behind_a_copy_that_cannot_begin_is_answered() {
+    let site = sample::site();
+    let mut client = site.connect();
+    let copy = "COPY newsletter_subscriber (email) FROM STDIN (ENCODING 'SJIS')";
+    let batch = Batch::new()
+        .parse("", copy, &[])
+        .bind("", "", &[], &[], Format::Text)
+        .execute("", 0)
+        .sync();
+    client.send(&batch);
+    client.reply().failed("0A000");
+    assert_eq!(client.run("SELECT 1").value(), "1");
+}

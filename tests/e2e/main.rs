@@ -13,6 +13,7 @@ mod ddl;
 mod generated;
 mod harness;
 mod introspection;
+mod meanings;
 mod passing;
 mod profile;
 mod protocol;

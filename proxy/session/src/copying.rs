@@ -20,7 +20,7 @@ use pgveil_wire::{frontend::tag as client_tag, write};
 
 use crate::catalog_cache::Loaded;
 use crate::errors::Context;
-use crate::expectation::Expected;
+use crate::expectation::{Expected, Owner};
 use crate::output::{self, Cell, RowError, Scratch};
 use crate::prepared::Access;
 use crate::session::Session;
@@ -67,11 +67,11 @@ struct Broken {
 impl Session {
     /// The server reads copy data.
     pub(crate) fn copy_in(&mut self, frame: &[u8]) {
-        self.queue.copy_in();
+        let ignored = self.queue.copy_in();
         if self.silenced {
             // The client will not hear that it should send.
             self.fail_copy();
-            return;
+            return self.repeat_syncs(ignored);
         }
         match self.begin_copy(&frame[HEADER..]) {
             Ok(copying) => {
@@ -79,7 +79,19 @@ impl Session {
                 self.copy = copying;
                 self.send(frame);
             }
-            Err(refusal) => self.end_copy(refusal, None),
+            Err(refusal) => {
+                self.end_copy(refusal, None);
+                self.repeat_syncs(ignored);
+            }
+        }
+    }
+
+    /// The client's Syncs that the server ignored: it does not know of the copy, and waits for
+    /// their answers.
+    fn repeat_syncs(&mut self, ignored: usize) {
+        for _ in 0..ignored {
+            pgveil_wire::frontend::write_bare(self.link.server.output.tail(), client_tag::SYNC);
+            self.expect(Owner::Client, Expected::Sync, None);
         }
     }
 

@@ -120,9 +120,11 @@ impl Queue {
     }
 
     /// The server began to read copy data: it ignores every Sync until the copy's end, and that
-    /// has not been sent.
-    pub(crate) fn copy_in(&mut self) {
+    /// has not been sent. How many it ignores.
+    pub(crate) fn copy_in(&mut self) -> usize {
+        let before = self.entries.len();
         self.entries.retain(|entry| !matches!(entry.expected, Expected::Sync));
+        before - self.entries.len()
     }
 
     /// True when a Sync was sent behind the front entry.
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn syncs_before_the_end_of_a_copy_are_not_answered() {
         let mut queue = queue(vec![execute(), Expected::Sync]);
-        queue.copy_in();
+        assert_eq!(queue.copy_in(), 1);
         assert_eq!(queue.len(), 1);
         assert_eq!(queue.front().map(|e| e.seq), Some(0));
     }

@@ -274,8 +274,9 @@ pub(crate) fn analyse(
     };
     // An earlier statement of the string changes what names mean.
     let mut changed = false;
-    // An earlier one ends a transaction, or goes back to a savepoint: a temporary table may be gone.
-    let mut ended = false;
+    // An earlier one ends a transaction, goes back to a savepoint or changes a relation that hides
+    // one: of several relations of a name another may be meant.
+    let mut uncovered = false;
     // Relations that are not in scope, and of which earlier statements change the columns.
     let mut reshaped: HashSet<String> = HashSet::new();
     // What an earlier statement of the string makes is there for those behind it.
@@ -287,16 +288,18 @@ pub(crate) fn analyse(
         // Copy data is sealed with the catalog that the server has read.
         let copies = overlay.is_some() && planned.copy.is_some();
         let follows = ((changed || copies) && concerns)
-            || ((changed || ended) && planned.ambiguous)
+            || ((changed || uncovered) && planned.ambiguous)
             || (concerns && reads(text, statement, &planned, &reshaped));
         if follows && planned.refusal.is_none() {
             planned.refusal = Some(Reason::AfterDdl.at(Some(planned.range.start)));
         }
-        planned.follows_change = changed || ended;
+        planned.follows_change = changed || uncovered;
         match after {
             After::Same if planned.verb == Verb::Ddl => {
                 let names = classify::defined_relations(text, statement).into_iter();
                 reshaped.extend(names.filter(|name| !now.scoped.contains_key(name)));
+                let mut named = statement.iter().filter_map(|token| identifier(text, token));
+                uncovered |= named.any(|name| now.ambiguous.contains(&name));
             }
             After::Same => {}
             After::Makes(relation) => {
@@ -308,7 +311,7 @@ pub(crate) fn analyse(
         }
         // A ROLLBACK takes back what came before it in the string.
         changed |= overlay.is_some() && is_rollback(&planned, statement, text);
-        ended |= planned.verb == Verb::Transaction && ends(statement, text);
+        uncovered |= planned.verb == Verb::Transaction && ends(statement, text);
         script.statements.push(planned);
     }
     if let [planned] = script.statements.as_mut_slice() {
