@@ -337,7 +337,12 @@ fn after_unread(text: &str, tokens: &[Token], planned: &Planned) -> After {
         // What came before it in the string counts already.
         Verb::Transaction => !planned.effects.catalog,
         Verb::Ddl => classify::keeps_names(text, tokens),
-        _ => !(planned.effects.catalog || planned.effects.settings),
+        _ => {
+            // In whatever it stands, it may set the search path.
+            let mut names = tokens.iter().filter_map(|token| identifier(text, token));
+            !(planned.effects.catalog || planned.effects.settings)
+                && names.all(|name| name != "set_config")
+        }
     };
     if quiet { After::Same } else { After::Changed }
 }
