@@ -1,8 +1,10 @@
 //! `pgveil migrate`
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
 
-use pgveil_lifecycle::MigrationPlan;
+use indicatif::{ProgressBar, ProgressStyle};
+use pgveil_lifecycle::{MigrationPlan, Phase, Progress};
 
 use crate::check::print;
 use crate::cli::{ApplyArgs, MigrateArgs};
@@ -35,9 +37,11 @@ pub fn apply(args: &ApplyArgs) -> Result<(), Failure> {
         if !args.yes {
             confirm()?;
         }
-        pgveil_lifecycle::apply(&mut database.client, &plan)
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let mut shown = Shown::new();
+        let report = &mut |progress: &Progress<'_>| shown.update(progress);
+        let applied = pgveil_lifecycle::apply_reporting(&mut database.client, &plan, report).await;
+        shown.clear();
+        applied.map_err(|error| Failure::new(error.to_string()))?;
         database.close().await;
         print("done\n")
     })
@@ -76,5 +80,62 @@ fn confirm() -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::new("not applied"))
+    }
+}
+
+/// How far it is, on standard error: a bar on a terminal, a line for every tenth elsewhere.
+struct Shown {
+    bar: Option<ProgressBar>,
+    last: Option<(String, Phase, u64)>,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self { bar: std::io::stderr().is_terminal().then(|| ProgressBar::new(0)), last: None }
+    }
+
+    fn update(&mut self, progress: &Progress<'_>) {
+        let Progress { table, phase, done, total } = *progress;
+        let doing = match phase {
+            Phase::Seal => "sealing the rows of",
+            Phase::Rewrite => "rewriting",
+            Phase::Verify => "opening every token of",
+        };
+        let tenth = if total == 0 { 10 } else { done.saturating_mul(10) / total };
+        let last = self.last.replace((table.to_owned(), phase, tenth));
+        let begun = last.as_ref().is_some_and(|last| (last.0.as_str(), last.1) == (table, phase));
+        let Some(bar) = &self.bar else {
+            if phase == Phase::Rewrite {
+                eprintln!("{doing} {table}: {total} rows");
+            } else if !(begun && last.is_some_and(|last| last.2 == tenth)) {
+                eprintln!("{doing} {table}: {done} of {total} rows");
+            }
+            return;
+        };
+        if !begun {
+            let template = if phase == Phase::Rewrite {
+                "{msg} {spinner} {elapsed}"
+            } else {
+                "{msg} {wide_bar} {pos}/{len} {per_sec} {eta}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.reset();
+            bar.set_length(total);
+            bar.set_message(format!("{doing} {table}"));
+            // The server says nothing until it is through.
+            match phase {
+                Phase::Rewrite => bar.enable_steady_tick(Duration::from_millis(200)),
+                Phase::Seal | Phase::Verify => bar.disable_steady_tick(),
+            }
+        }
+        bar.set_position(done);
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }

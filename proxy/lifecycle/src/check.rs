@@ -12,6 +12,7 @@ use tokio_postgres::{Client, GenericClient};
 
 use crate::error::LifecycleError;
 use crate::facts::{Column, Facts, Relation};
+use crate::fill::{BTREE_LIMIT, too_long};
 use crate::finding::{Finding, Severity};
 use crate::plan::{READING, wanted_triggers};
 use crate::sealed::{absent, log_finding, sealed_findings};
@@ -204,10 +205,6 @@ async fn column_findings(
     Ok(())
 }
 
-/// The longest value, in bytes, whose token an index entry of a btree still holds: an entry has at
-/// most 2,704 bytes, and a token four for three.
-const BTREE_LIMIT: i64 = 1_950;
-
 async fn length_finding(
     client: &impl GenericClient,
     table: &TableProtection,
@@ -232,13 +229,7 @@ async fn length_finding(
         .map_err(LifecycleError::reading)?
         .get(0);
     if long > 0 {
-        findings.push(Finding::error(
-            object,
-            format!(
-                "{long} values are longer than {BTREE_LIMIT} bytes: no index holds their token"
-            ),
-            "shorten them, or declare the column randomized",
-        ));
+        findings.push(too_long(object, long));
     }
     Ok(())
 }

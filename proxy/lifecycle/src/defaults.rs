@@ -5,6 +5,14 @@ use pgveil_sql::protection::ColumnProtection;
 
 use crate::error::LifecycleError;
 
+/// What seals a column's values.
+pub(crate) fn sealer(column: &ColumnProtection, key: &FernetKey) -> Sealer {
+    match column.mode {
+        Mode::Deterministic => Sealer::deterministic(key, &column.domain),
+        Mode::Randomized => Sealer::randomized(key),
+    }
+}
+
 /// Seals a constant default as the proxy would seal the same value in an INSERT: normalised to the
 /// logical type first. A default that is longer than its column would make every INSERT fail on a
 /// plain database, and is an error here.
@@ -19,11 +27,9 @@ pub(crate) fn seal(
 ) -> Result<String, LifecycleError> {
     let failed = |reason: String| LifecycleError::Seal { column: column.column.clone(), reason };
     let value = logical.assign(value).map_err(|error| failed(error.to_string()))?;
-    let sealer = match column.mode {
-        Mode::Deterministic => Sealer::deterministic(key, &column.domain),
-        Mode::Randomized => Sealer::randomized(key),
-    };
     let mut token = Vec::new();
-    sealer.seal_into(value.as_bytes(), &mut token).map_err(|error| failed(error.to_string()))?;
+    sealer(column, key)
+        .seal_into(value.as_bytes(), &mut token)
+        .map_err(|error| failed(error.to_string()))?;
     String::from_utf8(token).map_err(|error| failed(error.to_string()))
 }

@@ -43,6 +43,26 @@ pub enum LifecycleError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A row's value could not be sealed; the transaction was rolled back.
+    #[error("cannot seal {column} of the row with {key}, and everything was rolled back: {reason}")]
+    Row {
+        /// The column, qualified.
+        column: String,
+        /// The row's key; protected parts of it are not shown.
+        key: String,
+        /// Why.
+        reason: String,
+    },
+    /// The rows did not hold what was read from them; the transaction was rolled back.
+    #[error(
+        "the rows of {table} do not hold what was read, and everything was rolled back: {what}"
+    )]
+    Verification {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A value could not be sealed.
     #[error("cannot seal the default of column {column}: {reason}")]
     Seal {

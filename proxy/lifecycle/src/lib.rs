@@ -17,10 +17,10 @@
 //! behind a waiting ACCESS EXCLUSIVE lock stops the application). Under the locks the database is
 //! read *again* and must be what the plan was made from: rows, columns, dependants, keys.
 //!
-//! # Tables without rows
+//! # Rows
 //!
-//! This version seals columns of tables that have no rows. Columns that are sealed already may have
-//! rows: their profile can be changed, since copies are the base rows' own tokens.
+//! The rows of a table are sealed under its lock, in the same transaction: nobody uses the table
+//! for as long as that takes. [`Progress`] tells how far it is.
 //!
 //! # Dependants
 //!
@@ -38,14 +38,16 @@ mod defaults;
 mod dependants;
 mod error;
 mod facts;
+mod fill;
 mod finding;
 mod node_tree;
 mod plan;
 mod sealed;
 mod view;
 
-pub use apply::{Applied, apply};
+pub use apply::{Applied, apply, apply_reporting};
 pub use check::{Report, check};
 pub use error::LifecycleError;
+pub use fill::{Phase, Progress};
 pub use finding::{Finding, Severity};
 pub use plan::{MigrationPlan, Step, plan};

@@ -83,6 +83,13 @@ struct Index {
 
 #[derive(Debug, Clone, PartialEq)]
 struct ForeignKey {
+    /// The referencing table.
+    table: String,
+    name: String,
+    definition: String,
+    comment: Option<String>,
+    /// A partition's part of another one, which goes and comes with it.
+    part: bool,
     key: Vec<i16>,
     other_relation: u32,
     other_key: Vec<i16>,
@@ -206,6 +213,26 @@ impl Dependants {
         view::judge(&self.views, &picked_columns, default_grantees, &mut judgement);
         judgement.findings.dedup();
         judgement
+    }
+}
+
+impl Dependants {
+    /// The foreign keys over columns, by relation and number, that `picked` has. The server would
+    /// check them between the changes of their two sides, when one has tokens and the other values.
+    pub(crate) fn foreign_keys(&self, picked: &dyn Fn(&Carrier) -> bool) -> Vec<Recreation> {
+        let mut recreations: Vec<Recreation> = Vec::new();
+        for dependant in &self.list {
+            let What::ForeignKey(fk) = &dependant.what else { continue };
+            let used = self.carriers.iter().any(|carrier| {
+                carrier.relation == dependant.relation
+                    && fk.key.contains(&carrier.number)
+                    && picked(carrier)
+            });
+            if used && !fk.part && !recreations.iter().any(|r| r.object == dependant.object) {
+                recreations.push(fk.recreation(&dependant.object));
+            }
+        }
+        recreations
     }
 }
 
@@ -342,6 +369,26 @@ impl ForeignKey {
                 "declare both columns in one domain and with one keyring",
             )
         })
+    }
+}
+
+impl ForeignKey {
+    fn recreation(&self, object: &str) -> Recreation {
+        let (table, name) = (&self.table, quote_ident(&self.name));
+        let mut create =
+            vec![format!("ALTER TABLE {table} ADD CONSTRAINT {name} {}", self.definition)];
+        if let Some(comment) = &self.comment {
+            create.push(format!(
+                "COMMENT ON CONSTRAINT {name} ON {table} IS {}",
+                quote_literal(comment)
+            ));
+        }
+        Recreation {
+            object: object.to_owned(),
+            relation: table.clone(),
+            drop: format!("ALTER TABLE {table} DROP CONSTRAINT {name}"),
+            create,
+        }
     }
 }
 

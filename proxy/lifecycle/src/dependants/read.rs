@@ -86,12 +86,14 @@ async fn read_constraints(
     let rows = client
         .query(
             "SELECT oid, pg_describe_object('pg_constraint'::regclass, oid, 0), contype::text,
-                    conrelid, conkey, confrelid, confkey, conbin::text
-             FROM pg_constraint
+                    conrelid, conkey, confrelid, confkey, conbin::text,
+                    conrelid::regclass::text, conname::text, pg_get_constraintdef(oid),
+                    obj_description(oid, 'pg_constraint'), conparentid <> 0
+             FROM pg_constraint c
              WHERE (conrelid = ANY ($1) AND contype IN ('c', 'f', 'x') OR confrelid = ANY ($1))
                AND NOT (contype = 'c' AND starts_with(conname, 'pgveil_guard_')
                         AND position('pgveil.refuse()' IN pg_get_constraintdef(oid)) > 0)
-             ORDER BY conrelid, conname",
+             ORDER BY c.conrelid, c.conname",
             &[&relations],
         )
         .await
@@ -116,6 +118,11 @@ async fn read_constraints(
                         relation: near,
                         object: object.clone(),
                         what: What::ForeignKey(ForeignKey {
+                            table: row.get(8),
+                            name: row.get(9),
+                            definition: row.get(10),
+                            comment: row.get(11),
+                            part: row.get(12),
                             key,
                             other_relation: far,
                             other_key: far_key,

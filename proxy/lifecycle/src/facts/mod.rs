@@ -5,6 +5,7 @@
 
 mod read;
 
+use pgveil_sql::physical::fill::KeyColumn;
 use pgveil_sql::physical::{FoundTrigger, own};
 use pgveil_sql::protection::Declaration;
 use tokio_postgres::GenericClient;
@@ -117,6 +118,9 @@ pub(crate) struct Relation {
     pub(crate) columns: Vec<Column>,
     /// Partitions at every level.
     pub(crate) partitions: Vec<Partition>,
+    /// Unique keys without NULLs, the primary key first. Only those whose operators and collations
+    /// are what a new index over the same columns has.
+    pub(crate) keys: Vec<Vec<KeyColumn>>,
     /// Guards: name, validated.
     pub(crate) guards: Vec<(String, bool)>,
 }

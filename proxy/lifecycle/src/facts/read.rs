@@ -1,5 +1,6 @@
 //! The queries behind [`super::Facts`].
 
+use pgveil_sql::physical::fill::KeyColumn;
 use pgveil_sql::physical::{FoundTrigger, quote_name};
 use pgveil_sql::protection::TableProtection;
 use tokio_postgres::GenericClient;
@@ -233,8 +234,53 @@ async fn read_relation(
         comment: row.get(8),
         columns: read_columns(client, oid).await?,
         partitions,
+        keys: read_keys(client, oid).await?,
         guards: guards.iter().map(|row| (row.get(0), row.get(1))).collect(),
     }))
+}
+
+async fn read_keys(client: &impl GenericClient, relation: u32) -> Read<Vec<Vec<KeyColumn>>> {
+    let rows = client
+        .query(
+            "SELECT i.indexrelid, i.indnkeyatts, a.attname::text,
+                    format_type(a.atttypid, a.atttypmod),
+                    'OPERATOR(' || quote_ident(n.nspname) || '.' || o.oprname || ')',
+                    quote_ident(ln.nspname) || '.' || quote_ident(l.collname)
+             FROM pg_index i
+             CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) AS k
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
+              AND a.attnotnull AND i.indcollation[k] = a.attcollation
+             JOIN pg_opclass c ON c.oid = i.indclass[k] AND c.opcdefault
+             JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amopstrategy = 3
+              AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype
+             JOIN pg_operator o ON o.oid = m.amopopr
+             JOIN pg_namespace n ON n.oid = o.oprnamespace
+             LEFT JOIN pg_collation l ON l.oid = a.attcollation
+             LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
+             WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indimmediate
+               AND i.indpred IS NULL
+             ORDER BY NOT i.indisprimary, i.indexrelid, k",
+            &[&relation],
+        )
+        .await?;
+    let mut keys: Vec<(u32, usize, Vec<KeyColumn>)> = Vec::new();
+    for row in &rows {
+        let index = row.get(0);
+        if keys.last().is_none_or(|(last, ..)| *last != index) {
+            let size = usize::try_from(row.get::<_, i16>(1)).unwrap_or_default();
+            keys.push((index, size, Vec::new()));
+        }
+        if let Some((_, _, columns)) = keys.last_mut() {
+            columns.push(KeyColumn {
+                name: row.get(2),
+                type_name: row.get(3),
+                equality: row.get(4),
+                collation: row.get(5),
+            });
+        }
+    }
+    // One that lacks a column has an expression, or a column that does not qualify.
+    Ok(keys.into_iter().filter(|(_, size, key)| key.len() == *size).map(|(.., key)| key).collect())
 }
 
 async fn read_columns(client: &impl GenericClient, relation: u32) -> Read<Vec<Column>> {

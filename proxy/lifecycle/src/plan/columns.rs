@@ -5,6 +5,7 @@ use pgveil_sql::physical::column::{self, Default as ColumnDefault};
 use pgveil_sql::physical::{guard_name, quote_ident, quote_literal};
 use pgveil_sql::protection::{ColumnProtection, TableProtection};
 
+use super::rows::Count;
 use super::{EXCLUSIVE, NONE, Planner, base_name, path, table_path};
 use crate::defaults;
 use crate::dependants::Recreation;
@@ -67,12 +68,7 @@ impl<'a> Planner<'a> {
                 }
             }
             if unsealed && base.has_rows {
-                self.refuse(
-                    table_path(table),
-                    "has rows with plain values",
-                    "sealing the rows of a running table comes with a later version; this one \
-                     seals tables that are empty",
-                );
+                self.rows_findings(table, base);
             }
         }
         columns
@@ -198,45 +194,18 @@ impl<'a> Planner<'a> {
         &mut self,
         columns: &[ToSeal<'_>],
         recreations: &[Recreation],
+        counts: &[Count],
     ) -> Result<(), LifecycleError> {
         for recreation in recreations {
             let why = format!("{} uses a column whose type changes", recreation.object);
             self.step(recreation.drop.clone(), why, EXCLUSIVE);
             self.lock_recreated(recreation);
         }
-        for seal in columns {
-            let object = path(seal.table, &seal.column.column);
-            self.lock(base_name(seal.table), EXCLUSIVE);
-            let steps = column::seal_column(
-                seal.table,
-                seal.column,
-                &seal.default,
-                &mut |column, value| defaults::seal(column, seal.logical, seal.key, value),
-            )?;
-            for (sql, why) in steps {
-                self.step(sql, format!("{object}: {why}"), EXCLUSIVE);
-            }
-            let sql = column::record(
-                seal.table,
-                seal.column,
-                &seal.key.id().to_string(),
-                &seal.key.check_value(),
-                seal.logical,
-            );
-            self.step(
-                sql,
-                format!("{object}: sealed, {}, the client sees {}", seal.column.mode, seal.logical),
-                NONE,
-            );
-            if seal.default != ColumnDefault::Null && seal.column.mode == Mode::Randomized {
-                self.findings.push(Finding::warning(
-                    &object,
-                    "has a default, so all rows that take it hold the same token and show it",
-                    "declare it deterministic, or drop the default",
-                ));
-            }
-            if seal.base.partitions.iter().any(|p| !p.columns.is_empty()) {
-                self.findings.push(Finding::info(&object, "its partitions follow"));
+        for columns in columns.chunk_by(|a, b| std::ptr::eq(a.table, b.table)) {
+            self.lock(base_name(columns[0].table), EXCLUSIVE);
+            self.type_steps(columns, counts);
+            for seal in columns {
+                self.column_steps(seal)?;
             }
         }
         for recreation in recreations.iter().rev() {
@@ -251,9 +220,77 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// One table's columns hold tokens from then on.
+    fn type_steps(&mut self, columns: &[ToSeal<'_>], counts: &[Count]) {
+        for seal in columns {
+            if let Some(sql) = column::drop_default(seal.table, seal.column, &seal.default) {
+                let object = path(seal.table, &seal.column.column);
+                self.step(sql, format!("{object}: its default is a plain value"), EXCLUSIVE);
+            }
+        }
+        if columns[0].base.has_rows {
+            self.fill_steps(columns, counts);
+            return;
+        }
+        for seal in columns {
+            let name = seal.column.column.as_str();
+            self.step(
+                column::change_type(seal.table, &[(name, None)]),
+                format!(
+                    "{}: holds tokens from now on; its indexes and constraints are rebuilt by the \
+                     server",
+                    path(seal.table, name)
+                ),
+                EXCLUSIVE,
+            );
+        }
+    }
+
+    /// Default, guard and record of a column that holds tokens.
+    fn column_steps(&mut self, seal: &ToSeal<'_>) -> Result<(), LifecycleError> {
+        let object = path(seal.table, &seal.column.column);
+        if let ColumnDefault::Constant(value) = &seal.default {
+            let token = defaults::seal(seal.column, seal.logical, seal.key, value)?;
+            self.step(
+                column::set_default(seal.table, seal.column, &token),
+                format!("{object}: the default again, as a token"),
+                EXCLUSIVE,
+            );
+        }
+        self.step(
+            column::add_guard(seal.table, &seal.column.column),
+            format!("{object}: the database refuses what is not a token"),
+            EXCLUSIVE,
+        );
+        let sql = column::record(
+            seal.table,
+            seal.column,
+            &seal.key.id().to_string(),
+            &seal.key.check_value(),
+            seal.logical,
+        );
+        self.step(
+            sql,
+            format!("{object}: sealed, {}, the client sees {}", seal.column.mode, seal.logical),
+            NONE,
+        );
+        if seal.default != ColumnDefault::Null && seal.column.mode == Mode::Randomized {
+            self.findings.push(Finding::warning(
+                &object,
+                "has a default, so all rows that take it hold the same token and show it",
+                "declare it deterministic, or drop the default",
+            ));
+        }
+        if seal.base.partitions.iter().any(|p| !p.columns.is_empty()) {
+            self.findings.push(Finding::info(&object, "its partitions follow"));
+        }
+        Ok(())
+    }
+
     fn lock_recreated(&mut self, recreation: &Recreation) {
         // Views are locked by being dropped; LOCK on a view would lock all that it reads.
-        if recreation.drop.starts_with("DROP TRIGGER") {
+        if recreation.drop.starts_with("DROP TRIGGER") || recreation.drop.starts_with("ALTER TABLE")
+        {
             self.lock(recreation.relation.clone(), EXCLUSIVE);
         }
     }

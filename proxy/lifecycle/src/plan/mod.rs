@@ -2,6 +2,7 @@
 
 mod columns;
 mod profile;
+mod rows;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -15,6 +16,7 @@ use tokio_postgres::Client;
 
 use crate::error::LifecycleError;
 use crate::facts::{Facts, Relation};
+use crate::fill::{Fill, Phase};
 use crate::finding::{Finding, Severity};
 use crate::sealed::log_finding;
 pub(crate) use profile::wanted_triggers;
@@ -29,6 +31,8 @@ pub struct Step {
     /// The table lock that it holds to the end, as PostgreSQL names it; `none` on nothing that an
     /// application uses.
     pub lock: &'static str,
+    /// What it does to the rows of one of the plan's fills.
+    pub(crate) rows: Option<(usize, Phase)>,
 }
 
 /// The changes that bring a database in line with a declaration. Prints itself with [`fmt::Display`].
@@ -37,6 +41,8 @@ pub struct MigrationPlan {
     warnings: Vec<Finding>,
     /// Tables locked first, in the order of their names.
     pub(crate) locks: BTreeMap<String, &'static str>,
+    /// Tables whose rows are sealed.
+    pub(crate) fills: Vec<Fill>,
     pub(crate) facts: Facts,
     pub(crate) declaration: Declaration,
 }
@@ -86,7 +92,8 @@ impl fmt::Display for MigrationPlan {
     }
 }
 
-/// Reads the database and plans. Nothing is changed; the connection must not be in a transaction.
+/// Reads the database and plans. Nothing is changed; tables whose rows are to be sealed are scanned
+/// once, to count. The connection must not be in a transaction.
 ///
 /// `keyrings` are the configured ones by name. What stands in the way comes back as one
 /// [`LifecycleError::Refused`] that names everything.
@@ -103,6 +110,7 @@ pub async fn plan(
         keyrings,
         findings: Vec::new(),
         steps: Vec::new(),
+        fills: Vec::new(),
         locks: BTreeMap::new(),
         pins: HashMap::new(),
     };
@@ -113,7 +121,8 @@ pub async fn plan(
     for (table, facts) in declaration.tables.iter().zip(&facts.tables) {
         planner.profile_findings(table, facts);
     }
-    let judgement = facts.dependants.judge(declaration, &facts.default_grantees, &|t, c| {
+    let counts = planner.measure(client, &columns).await?;
+    let mut judgement = facts.dependants.judge(declaration, &facts.default_grantees, &|t, c| {
         columns.iter().any(|s| std::ptr::eq(s.table, t) && std::ptr::eq(s.column, c))
     });
     planner.findings.extend(judgement.findings);
@@ -121,12 +130,15 @@ pub async fn plan(
         planner.findings.retain(|f| f.severity == Severity::Error);
         return Err(LifecycleError::Refused(planner.findings));
     }
+    judgement.recreations.extend(planner.foreign_keys(&columns));
     planner.schema_steps();
-    planner.seal_steps(&columns, &judgement.recreations)?;
+    planner.seal_steps(&columns, &judgement.recreations, &counts)?;
     planner.repair_steps();
     planner.profile_steps();
-    let Planner { findings, steps, locks, .. } = planner;
-    Ok(MigrationPlan { steps, warnings: findings, locks, facts, declaration: declaration.clone() })
+    planner.statistics_steps();
+    let Planner { findings, steps, locks, fills, .. } = planner;
+    let declaration = declaration.clone();
+    Ok(MigrationPlan { steps, warnings: findings, locks, fills, facts, declaration })
 }
 
 /// Settings under which a catalog is read: names print qualified, literals read one way, and row
@@ -156,6 +168,7 @@ struct Planner<'a> {
     keyrings: &'a HashMap<String, Arc<Keyring>>,
     findings: Vec<Finding>,
     steps: Vec<Step>,
+    fills: Vec<Fill>,
     locks: BTreeMap<String, &'static str>,
     /// The key id of a deterministic domain, by keyring and domain.
     pins: HashMap<(&'a str, &'a str), String>,
@@ -180,7 +193,7 @@ impl Planner<'_> {
     }
 
     fn step(&mut self, sql: String, why: impl Into<String>, lock: &'static str) {
-        self.steps.push(Step { sql, why: why.into(), lock });
+        self.steps.push(Step { sql, why: why.into(), lock, rows: None });
     }
 
     fn lock(&mut self, name: String, mode: &'static str) {

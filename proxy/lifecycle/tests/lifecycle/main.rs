@@ -7,3 +7,4 @@ mod dependants;
 mod guard;
 mod migrate;
 mod profile;
+mod rows;

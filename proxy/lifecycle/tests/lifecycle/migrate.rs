@@ -109,7 +109,7 @@ async fn everything_in_the_way_is_named_at_once() {
         ("public.odd.who", "default that is computed"),
         ("public.odd", "declared twice"),
         ("public.part.region", "partition key"),
-        ("public.full_of_rows", "later version"),
+        ("public.full_of_rows", "no key"),
         ("public.not_a_table", "not a table"),
         ("public.odd.good", "keyring unknown"),
     ] {

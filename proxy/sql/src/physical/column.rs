@@ -95,37 +95,42 @@ fn is_cast_or_nothing(rest: &str) -> bool {
     matches!(name, "character varying" | "text" | "bpchar" | "character" | "varchar")
 }
 
-/// The statements that turn a plain column without rows into a protected one, guard included;
-/// each with the reason that is printed before it runs. `seal_default` makes the token of a
-/// constant default.
-pub fn seal_column<E>(
+/// Takes a plain default away before the column's type changes; [`None`] where there is none.
+pub fn drop_default(
     table: &TableProtection,
     column: &ColumnProtection,
     default: &Default,
-    seal_default: &mut dyn FnMut(&ColumnProtection, &str) -> Result<String, E>,
-) -> Result<Vec<(String, &'static str)>, E> {
-    let name = quote_name(&table.schema, &table.table);
-    let c = quote_ident(&column.column);
-    let mut steps = Vec::new();
-    if matches!(default, Default::Constant(_)) {
-        steps.push((
-            format!("ALTER TABLE {name} ALTER COLUMN {c} DROP DEFAULT"),
-            "its default is a plain value",
-        ));
-    }
-    steps.push((
-        format!("ALTER TABLE {name} ALTER COLUMN {c} TYPE text COLLATE \"C\""),
-        "holds tokens from now on; its indexes and constraints are rebuilt by the server",
-    ));
-    if let Default::Constant(value) = default {
-        let token = seal_default(column, value)?;
-        steps.push((
-            format!("ALTER TABLE {name} ALTER COLUMN {c} SET DEFAULT {}", quote_literal(&token)),
-            "the default again, as a token",
-        ));
-    }
-    steps.push((add_guard(table, &column.column), "the database refuses what is not a token"));
-    Ok(steps)
+) -> Option<String> {
+    matches!(default, Default::Constant(_)).then(|| {
+        format!(
+            "ALTER TABLE {} ALTER COLUMN {} DROP DEFAULT",
+            quote_name(&table.schema, &table.table),
+            quote_ident(&column.column)
+        )
+    })
+}
+
+/// Makes columns hold tokens, in one pass over the table. Each comes with the expression that
+/// gives a row's token; without one the table has no rows.
+pub fn change_type(table: &TableProtection, columns: &[(&str, Option<String>)]) -> String {
+    let changes: Vec<String> = columns
+        .iter()
+        .map(|(column, using)| {
+            let using = using.as_ref().map_or(String::new(), |token| format!(" USING {token}"));
+            format!("ALTER COLUMN {} TYPE text COLLATE \"C\"{using}", quote_ident(column))
+        })
+        .collect();
+    format!("ALTER TABLE {} {}", quote_name(&table.schema, &table.table), changes.join(", "))
+}
+
+/// Sets a default again, as the token of what it was.
+pub fn set_default(table: &TableProtection, column: &ColumnProtection, token: &str) -> String {
+    format!(
+        "ALTER TABLE {} ALTER COLUMN {} SET DEFAULT {}",
+        quote_name(&table.schema, &table.table),
+        quote_ident(&column.column),
+        quote_literal(token)
+    )
 }
 
 /// Records the column in `pgveil.columns`, in place of what an earlier stage recorded.
