@@ -208,6 +208,33 @@ fn site() -> Site {
 }
 
 #[test]
+fn rows_are_sealed_and_progress_is_told() {
+    let site = site();
+    site.cluster
+        .query(
+            "site",
+            "INSERT INTO newsletter_subscriber (email)
+             SELECT 'reader' || n || '@example.com' FROM generate_series(1, 2500) n",
+        )
+        .expect("inserts");
+    let on = ["--config", site.config.as_str(), "--dsn", site.dsn.as_str()];
+    let output = pgveil(&[&["migrate", "apply", "--yes"], &on[..]].concat());
+    let plan = succeeds(&output);
+    assert!(plan.contains("2500 rows are sealed while the table is locked"), "{plan}");
+    let told = err(&output);
+    for line in [
+        "sealing the rows of public.newsletter_subscriber: 0 of 2500 rows",
+        "sealing the rows of public.newsletter_subscriber: 2500 of 2500 rows",
+        "rewriting public.newsletter_subscriber: 2500 rows",
+        "opening every token of public.newsletter_subscriber: 2500 of 2500 rows",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line} in {told}");
+    }
+    assert!(!told.contains("example.com") && !plan.contains("example.com"));
+    succeeds(&pgveil(&[&["check"], &on[..]].concat()));
+}
+
+#[test]
 fn a_database_is_checked_migrated_and_explained() {
     let site = site();
     let on = ["--config", site.config.as_str(), "--dsn", site.dsn.as_str()];

@@ -10,6 +10,7 @@ mod bad_policy;
 mod clients;
 mod copying;
 mod ddl;
+mod existing;
 mod generated;
 mod harness;
 mod introspection;
