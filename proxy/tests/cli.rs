@@ -213,8 +213,10 @@ fn rows_are_sealed_and_progress_is_told() {
     site.cluster
         .query(
             "site",
-            "INSERT INTO newsletter_subscriber (email)
-             SELECT 'reader' || n || '@example.com' FROM generate_series(1, 2500) n",
+            "INSERT INTO auth_user (password, is_superuser, username, first_name, last_name, email,
+                                    is_staff, is_active, date_joined)
+             SELECT '!', false, 'reader' || n, 'Reader', n, 'reader' || n || '@example.com', false,
+                    true, now() FROM generate_series(1, 2500) n",
         )
         .expect("inserts");
     let on = ["--config", site.config.as_str(), "--dsn", site.dsn.as_str()];
@@ -223,10 +225,10 @@ fn rows_are_sealed_and_progress_is_told() {
     assert!(plan.contains("2500 rows are sealed while the table is locked"), "{plan}");
     let told = err(&output);
     for line in [
-        "sealing the rows of public.newsletter_subscriber: 0 of 2500 rows",
-        "sealing the rows of public.newsletter_subscriber: 2500 of 2500 rows",
-        "rewriting public.newsletter_subscriber: 2500 rows",
-        "opening every token of public.newsletter_subscriber: 2500 of 2500 rows",
+        "sealing the rows of public.auth_user: 0 of 2500 rows",
+        "sealing the rows of public.auth_user: 2500 of 2500 rows",
+        "rewriting public.auth_user: 2500 rows",
+        "opening every token of public.auth_user: 2500 of 2500 rows",
     ] {
         assert!(told.lines().any(|told| told == line), "{line} in {told}");
     }
