@@ -101,7 +101,7 @@ impl Shown {
             Phase::Rewrite => "rewriting",
             Phase::Verify => "opening every token of",
         };
-        let tenth = if total == 0 { 10 } else { done.saturating_mul(10) / total };
+        let tenth = done.saturating_mul(10).checked_div(total).unwrap_or(10);
         let last = self.last.replace((table.to_owned(), phase, tenth));
         let begun = last.as_ref().is_some_and(|last| (last.0.as_str(), last.1) == (table, phase));
         let Some(bar) = &self.bar else {
