@@ -298,8 +298,8 @@ pub(crate) fn analyse(
             After::Same if planned.verb == Verb::Ddl => {
                 let names = classify::defined_relations(text, statement).into_iter();
                 reshaped.extend(names.filter(|name| !now.scoped.contains_key(name)));
-                let mut named = statement.iter().filter_map(|token| identifier(text, token));
-                uncovered |= named.any(|name| now.ambiguous.contains(&name));
+                let mut words = statement.iter().filter_map(|token| identifier(text, token));
+                uncovered |= words.any(|name| now.ambiguous.contains(&name));
             }
             After::Same => {}
             After::Makes(relation) => {
