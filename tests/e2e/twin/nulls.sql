@@ -116,3 +116,15 @@ UPDATE auth_user SET first_name = NULL WHERE id = 1;
 -- error: 23502
 UPDATE newsletter_subscriber SET email = $1;
 SELECT * FROM contact ORDER BY id;
+-- A filter that is optional: what is tested for NULL goes up sealed, too.
+-- mode: deterministic, mixed
+-- params: 'ada@canary.example'
+SELECT id FROM contact WHERE $1::varchar IS NULL OR email = $1::varchar ORDER BY id;
+-- params: 'bob@canary.example'
+SELECT id FROM contact WHERE email = $1 OR $1 IS NULL ORDER BY id;
+-- params: null
+SELECT id FROM contact WHERE ($1::text IS NOT NULL AND email = $1::text) OR $1::text IS NULL ORDER BY id;
+-- refused: mixed
+-- params: 'ada@canary.example', 'tel Canaryson 1'
+SELECT id FROM contact WHERE ($1::varchar IS NULL OR email = $1) AND ($2::text IS NULL OR phone = $2) ORDER BY id;
+-- mode: all

@@ -91,6 +91,7 @@ impl Analysis<'_> {
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right, scope, ctes),
             Expr::IsNull(inner) | Expr::IsNotNull(inner) => {
                 let kind = self.infer(inner, scope, ctes)?;
+                self.kinds.note_test(kind);
                 self.test(kind, "IS NULL")?;
                 Ok(Kind::Plain)
             }

@@ -20,6 +20,7 @@ impl Analysis<'_> {
     /// Writes the plan of a statement that was understood.
     pub(super) fn finish(&mut self, planned: &mut Planned, columns: &[Col]) -> Result<(), Refusal> {
         self.every_value_was_met()?;
+        self.kinds.seal_tested();
         self.encoding()?;
         self.blanks()?;
         self.lists()?;

@@ -114,6 +114,8 @@ pub(crate) struct Leaf {
     pub(crate) is_text: bool,
     /// It stands in a VALUES list of several rows: what is stored is stored row by row.
     pub(crate) in_rows: bool,
+    /// It is tested for NULL.
+    pub(crate) tested: bool,
     /// Set when it is sealed; otherwise it passes as it stands.
     pub(crate) sealed: Option<(Slot, u32)>,
 }
@@ -294,6 +296,44 @@ impl Kinds {
             let leaf = &self.leaves[index];
             leaf.casts.is_empty() && leaf.array_cast.is_none() && !leaf.is_text
         })
+    }
+
+    /// Leaves that are free so far are tested for NULL.
+    pub(crate) fn note_test(&mut self, kind: Kind) {
+        let Kind::Free(var) = kind else { return };
+        for index in self.free_leaves(var) {
+            self.leaves[index].tested = true;
+        }
+    }
+
+    /// `$1 IS NULL OR email = $1`: what is tested for NULL and is sealed elsewhere goes up sealed
+    /// in both places, since a token is NULL where its value is. A literal is taken for one that
+    /// is sealed elsewhere if any is: values decide nothing.
+    pub(crate) fn seal_tested(&mut self) {
+        for index in 0..self.leaves.len() {
+            let leaf = &self.leaves[index];
+            if !leaf.tested || leaf.sealed.is_some() || leaf.array {
+                continue;
+            }
+            let fits = |other: &&Leaf| match (&leaf.value, &other.value) {
+                (LeafValue::Param(one), LeafValue::Param(two)) => one == two && !other.array,
+                (LeafValue::Literal(_), LeafValue::Literal(_)) => true,
+                _ => false,
+            };
+            let mut others = self.leaves.iter().filter(|other| other.sealed.is_some());
+            let Some((slot, described)) = others.find(fits).and_then(|o| o.sealed.clone()) else {
+                continue;
+            };
+            let slot = match leaf.value {
+                LeafValue::Param(_) => slot,
+                LeafValue::Literal(_) => Slot {
+                    column: slot.column,
+                    purpose: Purpose::Compare(LogicalType::Text),
+                    casts: Vec::new(),
+                },
+            };
+            self.leaves[index].sealed = Some((slot, described));
+        }
     }
 
     /// Joins two free kinds.

@@ -262,6 +262,7 @@ fn leaf_of(found: Found, array: bool) -> Leaf {
         array_cast: found.array,
         is_text: false,
         in_rows: false,
+        tested: false,
         sealed: None,
     }
 }
