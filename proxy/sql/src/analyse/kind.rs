@@ -96,6 +96,7 @@ enum State {
 }
 
 /// A literal or a parameter in the text.
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold in nearly all combinations")]
 #[derive(Debug)]
 pub(crate) struct Leaf {
     /// The value, for a literal.
