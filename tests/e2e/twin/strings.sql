@@ -30,7 +30,7 @@ SELECT email FROM contact WHERE id = 1;
 -- refused
 SET search_path = public; SELECT email FROM contact WHERE id = 1;
 -- only: simple
-SELECT set_config('application_name', 'a;b', false); SELECT email FROM contact WHERE id = 2; SHOW application_name;
+SELECT set_config('application_name', 'a;b', false); SELECT id FROM orders WHERE id = 2; SHOW application_name;
 -- only: simple
 PREPARE s AS SELECT email FROM contact WHERE id = 1; EXECUTE s; DEALLOCATE s; SELECT 1;
 -- only: simple
