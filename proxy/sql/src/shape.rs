@@ -62,6 +62,12 @@ impl Shape {
                 {
                     return None;
                 }
+                // A comment that touches an operator: the parser may read more of it as one.
+                TokenKind::Operator
+                    if ["/*", "--"].iter().any(|c| text[token.range.end..].starts_with(c)) =>
+                {
+                    return None;
+                }
                 // It has a type.
                 TokenKind::NationalString => {
                     is_abstract = true;
