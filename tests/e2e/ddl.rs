@@ -257,6 +257,15 @@ fn the_functions_only_add() {
         ("SELECT pgveil.retype('theirs', 'email', 25, -1)", "42501"),
         ("SELECT pgveil.retype('auth_user', 'email', 17, -1)", "55000"),
         ("SELECT pgveil.adopt('theirs')", "42501"),
+        // A record stays with its column, a function with its table.
+        ("SELECT pgveil.renamed('auth_user', 'email', 'username')", "55000"),
+        ("SELECT pgveil.renamed('theirs', 'email', 'mail')", "42501"),
+        ("SELECT pgveil.regenerate('theirs', 'refuse', 'BEGIN RETURN NULL; END')", "42501"),
+        ("SELECT pgveil.regenerate('auth_user', 'refuse', 'BEGIN RETURN NULL; END')", "55000"),
+        (
+            "SELECT pgveil.regenerate('contact', 'pgveil_profile:public.auth_user', 'BEGIN END')",
+            "55000",
+        ),
         ("DELETE FROM pgveil.columns", "42501"),
         ("UPDATE pgveil.columns SET key_id = 'x'", "42501"),
     ] {

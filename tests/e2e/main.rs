@@ -19,5 +19,6 @@ mod passing;
 mod profile;
 mod protocol;
 mod psql;
+mod renamed;
 mod sample;
 mod twins;

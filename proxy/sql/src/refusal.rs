@@ -81,6 +81,10 @@ pub(crate) enum Reason {
     Unsealable { what: String, column: String },
     /// A change after which the policy would name something else.
     Declared { what: String, name: String },
+    /// A new name that the policy does not declare as it declares the old one.
+    NotAlike { name: String, new: String, wanted: String },
+    /// What is not sealed would get a name that the policy declares.
+    Becomes { name: String, new: String },
     /// A foreign key between a sealed and a plain column, or with columns that are not named.
     ForeignKey { left: String, right: String },
     /// A profile that a statement cannot make.
@@ -232,6 +236,18 @@ impl Reason {
                 format!("{what} is not supported on {name}: a policy names it"),
                 "Change the policy's declaration together with the database, with pgveil migrate.",
             ),
+            Self::NotAlike { name, new, wanted } => unsupported(
+                format!("{name} cannot become {new}: the policy does not declare it alike"),
+                &format!(
+                    "In the policy {wanted}. When the change is made, the old name can be taken \
+                     away there."
+                ),
+            ),
+            Self::Becomes { name, new } => unsupported(
+                format!("{name} cannot become {new}: the policy protects that, and it is not sealed"),
+                "Make it under its new name through pgveil and write the values there; or make \
+                 the change in the database directly, and pgveil migrate apply seals what is there.",
+            ),
             Self::ForeignKey { left, right } => unsupported(
                 format!("a foreign key from {left} to {right} would join tokens with plain values"),
                 "Declare both columns deterministic in one domain, and name the columns that are \
@@ -318,6 +334,8 @@ mod documented {
             Reason::NoKey { .. } => "NoKey",
             Reason::Unsealable { .. } => "Unsealable",
             Reason::Declared { .. } => "Declared",
+            Reason::NotAlike { .. } => "NotAlike",
+            Reason::Becomes { .. } => "Becomes",
             Reason::ForeignKey { .. } => "ForeignKey",
             Reason::ProfileLater(_) => "ProfileLater",
             Reason::Body { .. } => "Body",
@@ -330,11 +348,11 @@ mod documented {
         }
     }
 
-    const ALL: usize = 31;
+    const ALL: usize = 33;
 
     /// What happens, and a statement that shows it. `users` has `email` deterministic and
     /// `first_name` randomized; `note` is plain.
-    const EXAMPLES: [(&str, &str); 31] = [
+    const EXAMPLES: [(&str, &str); 33] = [
         (
             "The parser does not understand the statement",
             "SELECT * FROM users TABLESAMPLE system (1)",
@@ -398,7 +416,15 @@ mod documented {
         ),
         (
             "A change after which the policy would name something else",
+            "ALTER TABLE users DROP COLUMN email",
+        ),
+        (
+            "A new name that the policy does not declare as it declares the old one",
             "ALTER TABLE users RENAME COLUMN email TO mail",
+        ),
+        (
+            "What is not sealed would get a name that the policy declares",
+            "ALTER TABLE orders RENAME TO members",
         ),
         (
             "A foreign key between a protected and a plain column",

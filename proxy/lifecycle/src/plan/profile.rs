@@ -11,6 +11,7 @@ use pgveil_sql::protection::{Profile, ProfileOwner, TableProtection};
 
 use super::{EXCLUSIVE, NONE, Planner, WRITERS, base_name, path, table_path};
 use crate::facts::{Relation, TableFacts};
+use crate::finding::Finding;
 
 impl Planner<'_> {
     pub(super) fn profile_findings(&mut self, table: &TableProtection, facts: &TableFacts) {
@@ -123,7 +124,9 @@ impl Planner<'_> {
     ) {
         let object = format!("{}.{}", declared.schema, declared.table);
         let Some(found) = &facts.profile else {
-            self.refuse(object, "does not exist", "make it first, or let pgveil own the profile");
+            let what =
+                "does not exist; the statement that makes it through pgveil makes its triggers";
+            self.findings.push(Finding::info(object, what));
             return;
         };
         if found.kind != "r" || found.temporary || found.is_partition || found.inherits {
@@ -185,6 +188,8 @@ impl Planner<'_> {
     pub(super) fn profile_steps(&mut self) {
         for (table, facts) in self.declaration.tables.iter().zip(&self.facts.tables) {
             let complete = facts.base.as_ref().filter(|base| is_complete(table, base));
+            let there = |p: &Profile| p.owner == ProfileOwner::Pgveil || facts.profile.is_some();
+            let complete = complete.filter(|_| table.profile.as_ref().is_none_or(there));
             let Some(base) = complete else {
                 self.trigger_functions(table, facts.base.as_ref());
                 continue;
@@ -211,10 +216,13 @@ impl Planner<'_> {
     }
 
     /// The table, or the last column that is copied, does not exist yet: what its triggers will run
-    /// does, and passes to the table's owner with the triggers.
+    /// does, and passes to the table's owner with the triggers. What runs now keeps its text: a
+    /// column is about to be renamed.
     fn trigger_functions(&mut self, table: &TableProtection, base: Option<&Relation>) {
-        let ours = table.profile.as_ref().is_some_and(|p| p.owner == ProfileOwner::Pgveil);
-        for wanted in expected_triggers(table).iter().filter(|_| ours) {
+        for wanted in expected_triggers(table) {
+            if self.facts.triggers.iter().any(|t| t.function == wanted.function_name) {
+                continue;
+            }
             let found = self.facts.function(&wanted.function_name);
             let right = found.is_some_and(|found| {
                 found.body == wanted.body
@@ -226,7 +234,7 @@ impl Planner<'_> {
                 continue;
             }
             let owner = base.map(|base| base.owner.as_str());
-            for sql in profile::create_function(wanted, owner) {
+            for sql in profile::create_function(&wanted, owner) {
                 let why = format!("for the profile of {}, once it exists", table_path(table));
                 self.step(sql, why, NONE);
             }

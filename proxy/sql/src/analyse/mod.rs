@@ -445,7 +445,13 @@ fn mentions(text: &str, tokens: &[Token], catalog: &Catalog) -> Option<Mention> 
             .then(|| index.checked_sub(2).and_then(|i| tokens.get(i)))
             .flatten()
             .and_then(|token| identifier(text, token));
-        if qualifier.is_none_or(|schema| schemas.contains(&schema)) {
+        let moves = || {
+            let last = tokens.last().and_then(|token| identifier(text, token));
+            tokens.len() > 2
+                && text[tokens[tokens.len() - 2].range.clone()].eq_ignore_ascii_case("schema")
+                && last.is_some_and(|schema| schemas.contains(&schema))
+        };
+        if qualifier.is_none_or(|schema| schemas.contains(&schema)) || moves() {
             found = Some(Mention::Name);
         }
     }

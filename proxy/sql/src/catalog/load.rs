@@ -241,6 +241,9 @@ impl CatalogLoad {
             declared: declaration.tables.clone(),
             ..Catalog::default()
         };
+        for (child, parent) in &children {
+            catalog.children.entry(*parent).or_default().push(*child);
+        }
         for table in &declaration.tables {
             seal_table(&mut catalog, table, &records, keys);
             check_triggers(&mut catalog, table, &triggers, &children);
@@ -293,6 +296,14 @@ impl CatalogLoad {
                 schemas.push(table.schema.clone());
             }
         }
+        // Nor is a statement that makes the application's own profile table.
+        let profiles = || declaration.tables.iter().filter_map(|table| table.profile.as_ref());
+        for profile in profiles() {
+            let schemas = catalog.scoped.entry(profile.table.clone()).or_default();
+            if !schemas.contains(&profile.schema) {
+                schemas.push(profile.schema.clone());
+            }
+        }
         catalog.scoped.retain(|_, schemas| !schemas.is_empty());
         let mut counts: HashMap<&str, usize> = HashMap::new();
         for relation in catalog.relations.values() {
@@ -305,6 +316,7 @@ impl CatalogLoad {
             .cloned()
             .collect();
         let declared = declaration.tables.iter().map(|t| t.table.as_str());
+        let declared = declared.chain(profiles().map(|profile| profile.table.as_str()));
         catalog.filter = ScopeFilter::new(
             catalog
                 .relations

@@ -43,6 +43,8 @@ pub struct Catalog {
     /// them. Their ids follow those of `columns`; `relation`, `number` and `logical` say nothing,
     /// and an empty `key_id` means that the key is not at hand.
     pub pending: Vec<SealedColumn>,
+    /// Partitions and inheritance children, by their parent's oid.
+    pub children: HashMap<u32, Vec<u32>>,
     /// The functions in schema `pgveil`, by name, with their bodies.
     pub own_functions: HashMap<String, String>,
     /// Functions whose body or result names a relation in scope.
@@ -183,6 +185,30 @@ impl Catalog {
     /// What the policies declare about a table.
     pub fn declared(&self, schema: &str, table: &str) -> Option<&TableProtection> {
         self.declared.iter().find(|t| t.schema == schema && t.table == table)
+    }
+
+    /// The declared tables whose profile a table is.
+    pub fn profile_of<'a>(
+        &'a self,
+        schema: &'a str,
+        table: &'a str,
+    ) -> impl Iterator<Item = (&'a TableProtection, &'a Profile)> {
+        let of = move |profile: &&Profile| profile.schema == schema && profile.table == table;
+        let declared = self.declared.iter();
+        declared.filter_map(move |t| Some((t, t.profile.as_ref().filter(of)?)))
+    }
+
+    /// The partitions and inheritance children of a relation, at all levels.
+    pub fn descendants(&self, oid: u32) -> Vec<&Relation> {
+        let mut found = vec![oid];
+        let mut next = 0;
+        while let Some(parent) = found.get(next) {
+            let below = self.children.get(parent).into_iter().flatten().copied();
+            let below: Vec<u32> = below.filter(|child| !found.contains(child)).collect();
+            found.extend(below);
+            next += 1;
+        }
+        found[1..].iter().filter_map(|oid| self.relations.get(oid)).collect()
     }
 
     /// A declared column that is not sealed (yet).

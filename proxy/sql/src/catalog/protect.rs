@@ -6,7 +6,7 @@ use pgveil_seal::{LogicalType, Mode};
 use super::load::{Guard, Keys, Record, TriggerRow};
 use super::{Catalog, ColumnId, Problem, Protected, SealedColumn, SealedRef};
 use crate::physical::{ExpectedTrigger, compare, expected_on_partition, expected_triggers};
-use crate::protection::TableProtection;
+use crate::protection::{ProfileOwner, TableProtection};
 use crate::refusal::Refusal;
 
 pub(super) fn own_schema() -> Refusal {
@@ -163,6 +163,17 @@ pub(super) fn check_triggers(
     let copies = table.profile.iter().flat_map(|profile| &profile.copies);
     if copies.clone().any(|(source, _)| base.columns.iter().all(|c| c.name != *source)) {
         return;
+    }
+    // Nor can an application's own before it is there with all that is declared.
+    if let Some(profile) = table.profile.as_ref().filter(|p| p.owner == ProfileOwner::Application) {
+        let found = catalog.relation(&profile.schema, &profile.table);
+        let mut names = profile.copies.iter().map(|(_, copy)| copy).chain([&profile.link]);
+        let there = |name: &String| {
+            found.is_some_and(|profile| profile.columns.iter().any(|c| c.name == *name))
+        };
+        if !names.all(there) {
+            return;
+        }
     }
     let base = base.oid;
     let expected = expected_triggers(table);

@@ -41,6 +41,10 @@ pub const REQUIRE_EMPTY: &str = "require_empty";
 pub const FORGET: &str = "forget";
 /// Hands a profile's trigger functions to the table's owner.
 pub const ADOPT: &str = "adopt";
+/// Lets the record follow a column that was renamed.
+pub const RENAMED: &str = "renamed";
+/// Gives a profile's trigger function, which is there, another text.
+pub const REGENERATE: &str = "regenerate";
 /// The type of a profile's key.
 pub const KEY_TYPE: &str = "key_type";
 
@@ -48,7 +52,7 @@ pub const KEY_TYPE: &str = "key_type";
 pub const UNCOMPUTED: &str = "uncomputed";
 
 /// All of them.
-pub const OWN_FUNCTIONS: [OwnFunction; 7] = [
+pub const OWN_FUNCTIONS: [OwnFunction; 9] = [
     OwnFunction {
         name: UNCOMPUTED,
         arguments: "token text",
@@ -225,6 +229,75 @@ BEGIN
     END IF;
     EXECUTE format('ALTER FUNCTION %s OWNER TO %s', found.name, new_owner::regrole);
   END LOOP;
+END
+",
+    },
+    OwnFunction {
+        name: RENAMED,
+        arguments: "of_relation regclass, of_column name, new_column name",
+        result: "void",
+        definer: true,
+        // The guard, whose expression follows its column, tells that it is the same one.
+        body: "
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM pg_class c WHERE c.oid = of_relation
+      AND pg_has_role(session_user, c.relowner, 'MEMBER')) THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+      MESSAGE = format('must be owner of table %s', of_relation);
+  END IF;
+  UPDATE pgveil.columns r SET column_name = new_column
+  WHERE r.relation = of_relation AND r.column_name = of_column
+    AND NOT EXISTS (
+      SELECT FROM pg_attribute a WHERE a.attrelid = of_relation AND a.attname = of_column
+        AND NOT a.attisdropped)
+    AND EXISTS (
+      SELECT FROM pg_attribute a
+      JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'c' AND k.convalidated
+        AND k.conkey = ARRAY[a.attnum] AND starts_with(k.conname::text, 'pgveil_guard_')
+        AND position('pgveil.refuse()' IN pg_get_constraintdef(k.oid)) > 0
+      WHERE a.attrelid = of_relation AND a.attname = new_column AND NOT a.attisdropped);
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+      MESSAGE = format('column %s.%I is not recorded as sealed', of_relation, of_column),
+      HINT = 'pgveil check says what is missing.';
+  END IF;
+END
+",
+    },
+    OwnFunction {
+        name: REGENERATE,
+        arguments: "of_relation regclass, function_name name, new_body text",
+        result: "void",
+        definer: true,
+        // Whoever may call it may do as the table's owner, with whose rights the function runs.
+        body: "
+DECLARE
+  new_owner oid;
+  old_owner oid;
+  wanted text;
+BEGIN
+  SELECT c.relowner, format('pgveil profile of \"%s\".\"%s\"',
+      replace(n.nspname, '\"', '\"\"'), replace(c.relname, '\"', '\"\"'))
+  INTO new_owner, wanted
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.oid = of_relation AND c.relkind IN ('r', 'p')
+    AND pg_has_role(session_user, c.relowner, 'MEMBER');
+  IF new_owner IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+      MESSAGE = format('must be owner of table %s', of_relation);
+  END IF;
+  SELECT p.proowner INTO old_owner FROM pg_proc p
+  WHERE p.pronamespace = 'pgveil'::regnamespace AND p.proname = function_name AND p.pronargs = 0
+    AND p.prorettype = 'trigger'::regtype AND obj_description(p.oid, 'pg_proc') = wanted;
+  IF old_owner IS NULL OR NOT pg_has_role(current_user, new_owner, 'MEMBER')
+    OR NOT pg_has_role(current_user, old_owner, 'MEMBER') THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+      MESSAGE = format('the function pgveil.%I is not one of table %s that can be changed', function_name, of_relation),
+      HINT = 'Run pgveil migrate apply as a superuser, or as the role that owns the table.';
+  END IF;
+  EXECUTE format('CREATE OR REPLACE FUNCTION pgveil.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS %L', function_name, new_body);
+  EXECUTE format('ALTER FUNCTION pgveil.%I() OWNER TO %s', function_name, new_owner::regrole);
 END
 ",
     },

@@ -256,6 +256,45 @@ pub fn drop_with_base(table: &TableProtection, profile: &Profile) -> String {
     drop_own(table, profile, &format!("pg_catalog.to_regclass({base}) IS NULL AND "))
 }
 
+/// The statement of a PL/pgSQL block that drops those of some triggers that a table has.
+pub fn drop_triggers(on: (&str, &str), names: &[&str]) -> String {
+    let table = quote_name(on.0, on.1);
+    let drops = names.iter().map(|name| {
+        format!(
+            "IF EXISTS (SELECT FROM pg_catalog.pg_trigger AS t WHERE t.tgrelid \
+             OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid AND t.tgname \
+             OPERATOR(pg_catalog.=) {}::pg_catalog.name) THEN DROP TRIGGER {} ON {table}; END IF",
+            quote_literal(&table),
+            quote_literal(name),
+            quote_ident(name)
+        )
+    });
+    drops.collect::<Vec<_>>().join("; ")
+}
+
+/// The same once another table, which they read or write, is gone.
+pub fn drop_triggers_without(gone: (&str, &str), on: (&str, &str), names: &[&str]) -> String {
+    format!(
+        "IF pg_catalog.to_regclass({}) IS NULL THEN {}; END IF",
+        quote_literal(&quote_name(gone.0, gone.1)),
+        drop_triggers(on, names)
+    )
+}
+
+/// The statements of a PL/pgSQL block after which an application's own profile table can hold
+/// tokens: they come from the base row alone, and so may be missing.
+pub fn hold_tokens(profile: &Profile) -> Vec<String> {
+    let table = quote_name(&profile.schema, &profile.table);
+    let changes = profile.copies.iter().map(|(_, copy)| {
+        let copy = quote_ident(copy);
+        format!(
+            "ALTER COLUMN {copy} DROP NOT NULL, ALTER COLUMN {copy} DROP DEFAULT, \
+             ALTER COLUMN {copy} TYPE text COLLATE \"C\""
+        )
+    });
+    vec![format!("ALTER TABLE {table} {}", changes.collect::<Vec<_>>().join(", "))]
+}
+
 fn drop_own(table: &TableProtection, profile: &Profile, condition: &str) -> String {
     let name = quote_name(&profile.schema, &profile.table);
     format!(

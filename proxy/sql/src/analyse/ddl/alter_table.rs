@@ -11,10 +11,11 @@ use sqlparser::ast::{
 use super::super::Analysis;
 use super::super::kind::{Kind, Sealed};
 use super::super::leaf::character_type;
-use super::super::scope::{Ctes, fold, parts, relation_columns};
+use super::super::scope::{Ctes, fold, relation_columns};
 use super::definition::{Target, unsealable};
 use crate::catalog::Relation;
 use crate::lex::identifier;
+use crate::protection::Profile;
 use crate::refusal::{Reason, Refusal};
 
 impl<'c> Analysis<'c> {
@@ -39,6 +40,13 @@ impl<'c> Analysis<'c> {
                 self.unsupported("ALTER TABLE with a row of a protected relation", relations)
             );
         };
+        if operation == "set"
+            && let (name, at) = self.altered()
+            && self.words().is(at + 1, "schema")
+        {
+            self.set_schema(&name, at + 1)?;
+            return Ok(true);
+        }
         let allowed = !rows
             && matches!(
                 operation.as_str(),
@@ -53,12 +61,14 @@ impl<'c> Analysis<'c> {
                     | "replica"
             )
             && !has("schema");
+        let (altered, _) = self.altered();
         let declared =
             self.tokens.iter().filter_map(|token| identifier(self.text, token)).any(|name| {
-                self.catalog
-                    .declared
-                    .iter()
-                    .any(|table| table.columns.iter().any(|column| column.column == name))
+                self.catalog.declared.iter().any(|table| {
+                    let profile = table.profile.iter().filter(|p| altered.last() == Some(&p.table));
+                    table.columns.iter().any(|column| column.column == name)
+                        || profile.flat_map(names_in_profile).any(|named| *named == name)
+                })
             });
         let named = self.named_columns(relations).is_some() || declared;
         Ok(allowed && !named)
@@ -106,27 +116,36 @@ impl<'c> Analysis<'c> {
         Some(unclear)
     }
 
-    /// The word behind the table's name in ALTER TABLE.
-    fn after_relation(&self) -> String {
+    /// The table's name in ALTER TABLE, and the token behind it.
+    fn altered(&self) -> (Vec<String>, usize) {
         let words = self.words();
         let mut index = 2;
         while ["if", "exists", "only"].iter().any(|w| words.is(index, w)) {
             index += 1;
         }
-        index += 1;
-        while words.is(index, ".") {
-            index += 2;
-        }
-        if words.is(index, "*") {
-            index += 1;
-        }
-        words.at(index)
+        let (name, behind) = self.name_at(index);
+        (name, if words.is(behind, "*") { behind + 1 } else { behind })
+    }
+
+    /// The word behind the table's name in ALTER TABLE.
+    fn after_relation(&self) -> String {
+        self.words().at(self.altered().1)
     }
 
     pub(in super::super) fn alter_table(&mut self, alter: &AlterTable) -> Result<(), Refusal> {
         // Where it is not there the server says so.
         let relation = self.existing_by_name(&alter.name);
         let Some(relation) = relation else {
+            let renames = |operation: &AlterTableOperation| {
+                matches!(
+                    operation,
+                    AlterTableOperation::RenameColumn { .. }
+                        | AlterTableOperation::RenameTable { .. }
+                )
+            };
+            if alter.if_exists && alter.operations.iter().all(renames) {
+                return Ok(());
+            }
             return Err(self.refuse(Reason::UndefinedTable(alter.name.to_string())));
         };
         let mut target = Target {
@@ -152,12 +171,19 @@ impl<'c> Analysis<'c> {
             self.operation(operation, &target, relation, &before)?;
         }
         self.pass_over_literals(0, self.tokens.len());
+        let complete = names(&target);
         if let Some(declared) = declared {
             let copies = declared.profile.iter().flat_map(|profile| &profile.copies);
             let completes = copies.clone().any(|(source, _)| !before.contains(source));
-            let complete = names(&target);
             if completes {
-                self.make_profile(declared, true, |name| complete.contains(name))?;
+                self.make_profile(declared, true, false, |name| complete.contains(name))?;
+            }
+        }
+        for (base, profile) in self.application_profiles(&relation.schema, &relation.name) {
+            if names_in_profile(profile)
+                .any(|name| !before.contains(name) && complete.contains(name))
+            {
+                self.make_copies(base, |name| complete.contains(name))?;
             }
         }
         self.completion.keeps_names = alter.operations.iter().all(|operation| {
@@ -183,7 +209,7 @@ impl<'c> Analysis<'c> {
         &mut self,
         operation: &AlterTableOperation,
         target: &Target,
-        relation: &Relation,
+        relation: &'c Relation,
         before: &HashSet<String>,
     ) -> Result<(), Refusal> {
         match operation {
@@ -195,10 +221,18 @@ impl<'c> Analysis<'c> {
                 self.definition(column_def, target)
             }
             AlterTableOperation::AlterColumn { column_name, op } => {
+                let keeps = matches!(
+                    op,
+                    AlterColumnOperation::DropNotNull | AlterColumnOperation::DropDefault
+                );
+                if !keeps {
+                    self.not_in_profile(column_name, "ALTER COLUMN", relation)?;
+                }
                 self.alter_column(column_name, op, target)
             }
             AlterTableOperation::DropColumn { column_names, .. } => {
                 for name in column_names {
+                    self.not_in_profile(name, "DROP COLUMN", relation)?;
                     if let Kind::Sealed(_) = target.kind(&fold(name)) {
                         self.drop_column(name, relation)?;
                     }
@@ -209,31 +243,11 @@ impl<'c> Analysis<'c> {
                 self.constraint(constraint, target)
             }
             AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
-                let (old, new) = (fold(old_column_name), fold(new_column_name));
-                let sealed = matches!(target.kind(&old), Kind::Sealed(_));
-                let becomes = self.declared_column(&target.schema, &target.table, &new).is_some();
-                if sealed || becomes {
-                    return Err(self.refuse(Reason::Declared {
-                        what: "RENAME COLUMN".into(),
-                        name: format!("{}.{}", target.table, if sealed { old } else { new }),
-                    }));
-                }
-                Ok(())
+                self.rename_column(old_column_name, new_column_name, target, relation)
             }
             AlterTableOperation::RenameTable { table_name } => {
                 let (RenameTableNameKind::As(name) | RenameTableNameKind::To(name)) = table_name;
-                let new = parts(name).and_then(|parts| parts.last().cloned()).unwrap_or_default();
-                let becomes = self.catalog.declared(&target.schema, &new).is_some();
-                if relation.protected.is_some() || becomes {
-                    return Err(self.refuse(Reason::Declared {
-                        what: "RENAME".into(),
-                        name: if becomes { new } else { target.table.clone() },
-                    }));
-                }
-                if relation.in_scope {
-                    return Err(self.unsupported("ALTER TABLE ... RENAME", &[relation]));
-                }
-                Ok(())
+                self.rename_table(name, relation)
             }
             // Guards cannot be named: see `alter_by_tokens`.
             AlterTableOperation::DropConstraint { .. }
@@ -249,6 +263,22 @@ impl<'c> Analysis<'c> {
             | AlterTableOperation::NoForceRowLevelSecurity => Ok(()),
             _ => Err(self.unsupported("this form of ALTER TABLE", &[relation])),
         }
+    }
+
+    /// What a profile's generated code names stays as it is.
+    fn not_in_profile(&self, name: &Ident, what: &str, relation: &Relation) -> Result<(), Refusal> {
+        let column = fold(name);
+        let catalog = self.catalog;
+        let mut profiles = catalog.profile_of(&relation.schema, &relation.name);
+        let receives =
+            profiles.any(|(_, profile)| names_in_profile(profile).any(|name| *name == column));
+        if !receives {
+            return Ok(());
+        }
+        Err(self.refuse(Reason::Declared {
+            what: format!("{what} of what a profile's triggers write"),
+            name: format!("{}.{column}", relation.name),
+        }))
     }
 
     fn drop_column(&mut self, name: &Ident, relation: &Relation) -> Result<(), Refusal> {
@@ -352,6 +382,11 @@ fn is_column(expr: &Expr, name: &Ident, logical: LogicalType) -> bool {
         }
         _ => false,
     }
+}
+
+/// The columns of a profile table that are declared.
+fn names_in_profile(profile: &Profile) -> impl Iterator<Item = &String> {
+    profile.copies.iter().map(|(_, copy)| copy).chain([&profile.link])
 }
 
 fn names(target: &Target) -> HashSet<String> {

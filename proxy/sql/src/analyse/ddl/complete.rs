@@ -14,7 +14,10 @@ use sqlparser::ast::ObjectName;
 
 use super::super::Analysis;
 use crate::catalog::{Relation, SealedColumn};
-use crate::physical::{SCHEMA, expected_triggers, own, profile, quote_literal, quote_name};
+use crate::physical::{
+    ExpectedTrigger, SCHEMA, expected_on_partition, expected_triggers, own, profile, quote_literal,
+    quote_name,
+};
 use crate::plan::{Edit, Planned, Replacement};
 use crate::protection::{ProfileOwner, TableProtection};
 use crate::refusal::{Reason, Refusal};
@@ -22,8 +25,8 @@ use crate::refusal::{Reason, Refusal};
 /// What surrounds a statement, in PL/pgSQL.
 #[derive(Debug, Default)]
 pub(crate) struct Completion {
-    before: Vec<String>,
-    after: Vec<String>,
+    pub(super) before: Vec<String>,
+    pub(super) after: Vec<String>,
     /// Edits of the client's own text.
     pub(crate) edits: Vec<Edit>,
     /// See [`crate::plan::Planned::wrapped`].
@@ -147,59 +150,139 @@ impl<'c> Analysis<'c> {
         }
     }
 
-    /// Records go with their table, and so does a profile of ours.
+    /// Records go with their table, and so does a profile of ours; triggers on what stays go with
+    /// what they read.
     pub(super) fn drop_table(&mut self, relations: &[&'c Relation]) {
         if !self.catalog.own_functions.contains_key(own::FORGET) {
             return;
         }
-        for relation in relations.iter().filter(|relation| relation.protected.is_some()) {
-            self.forget();
-            let Some(declared) = self.catalog.declared(&relation.schema, &relation.name) else {
-                continue;
-            };
-            if let Some(declared_profile) =
-                declared.profile.as_ref().filter(|p| p.owner == ProfileOwner::Pgveil)
+        let catalog = self.catalog;
+        for relation in relations {
+            if relation.protected.is_some() {
+                self.forget();
+            }
+            let declared = catalog.declared(&relation.schema, &relation.name);
+            let base = declared.filter(|_| relation.protected.is_some());
+            if let Some((table, profile)) =
+                base.and_then(|table| Some((table, table.profile.as_ref()?)))
             {
-                self.completion.after.push(profile::drop_with_base(declared, declared_profile));
+                let step = match profile.owner {
+                    ProfileOwner::Pgveil => profile::drop_with_base(table, profile),
+                    ProfileOwner::Application => profile::drop_triggers_without(
+                        (&table.schema, &table.table),
+                        (&profile.schema, &profile.table),
+                        &[profile::COPIES_TRIGGER],
+                    ),
+                };
+                self.completion.after.push(step);
+            }
+            for (table, profile) in catalog.profile_of(&relation.schema, &relation.name) {
+                if profile.owner == ProfileOwner::Application {
+                    self.completion.after.push(profile::drop_triggers_without(
+                        (&profile.schema, &profile.table),
+                        (&table.schema, &table.table),
+                        &[profile::ROW_TRIGGER, profile::TRUNCATE_TRIGGER],
+                    ));
+                }
             }
         }
         self.wrap("DROP TABLE");
     }
 
-    /// Makes the profile of a table whose declared copies all have their source now. `filled`:
-    /// the table may have rows.
+    /// Makes the profile of a table whose declared copies all have their source now, where the
+    /// application's own profile table is there as well. `filled`: the table may have rows.
+    /// `again`: the profile is there, and its generated code names what is renamed.
     pub(super) fn make_profile(
         &mut self,
         table: &TableProtection,
         filled: bool,
+        again: bool,
         has: impl Fn(&str) -> bool,
     ) -> Result<(), Refusal> {
         let Some(declared) = &table.profile else { return Ok(()) };
-        // The application makes its own, and then migrate apply the triggers.
-        if declared.owner == ProfileOwner::Application
-            || !declared.copies.iter().all(|(source, _)| has(source))
-        {
+        let found = self.catalog.relation(&declared.schema, &declared.table);
+        let copies = |name: &str| found.is_some_and(|p| p.columns.iter().any(|c| c.name == *name));
+        self.make_either(table, filled, again, has, copies)
+    }
+
+    /// The same when the statement makes the application's profile table, or a column in it, of
+    /// which `copies` knows.
+    pub(super) fn make_copies(
+        &mut self,
+        table: &TableProtection,
+        copies: impl Fn(&str) -> bool,
+    ) -> Result<(), Refusal> {
+        let base = self.catalog.relation(&table.schema, &table.table);
+        let has =
+            |name: &str| base.is_some_and(|base| base.columns.iter().any(|c| c.name == *name));
+        self.make_either(table, true, false, has, copies)
+    }
+
+    fn make_either(
+        &mut self,
+        table: &TableProtection,
+        filled: bool,
+        again: bool,
+        has: impl Fn(&str) -> bool,
+        copies: impl Fn(&str) -> bool,
+    ) -> Result<(), Refusal> {
+        let Some(declared) = &table.profile else { return Ok(()) };
+        let is_own = declared.owner == ProfileOwner::Pgveil;
+        let there = |name: &String| copies(name);
+        let complete = declared.copies.iter().all(|(source, _)| has(source))
+            && (is_own
+                || has(&declared.key)
+                    && there(&declared.link)
+                    && declared.copies.iter().all(|(_, copy)| there(copy)));
+        if !complete {
             return Ok(());
         }
         let path = format!("{}.{}", table.schema, table.table);
-        if declared.schema == SCHEMA || !has(&declared.key) {
+        if (is_own && declared.schema == SCHEMA) || !has(&declared.key) {
             return Err(self.refuse(Reason::ProfileLater(path)));
         }
+        self.prepared(&path)?;
         let triggers = expected_triggers(table);
         let known = |name: &str| self.catalog.own_functions.get(name);
-        if triggers.iter().any(|trigger| known(&trigger.function_name) != Some(&trigger.body)) {
+        let ready = |trigger: &ExpectedTrigger| match known(&trigger.function_name) {
+            Some(body) => again || *body == trigger.body,
+            None => false,
+        };
+        if !triggers.iter().all(ready) {
             return Err(self.refuse(Reason::NotPrepared(path)));
         }
         let steps = &mut self.completion.after;
-        steps.extend(profile::create_inside(table, declared));
+        if again {
+            for trigger in &triggers {
+                let on = (trigger.schema.as_str(), trigger.table.as_str());
+                steps.push(profile::drop_triggers(on, &[&trigger.name]));
+                let arguments =
+                    [quote_literal(&trigger.function_name), quote_literal(&trigger.body)];
+                steps.push(own::perform(own::REGENERATE, &table.schema, &table.table, &arguments));
+            }
+        }
+        steps.extend(if is_own {
+            profile::create_inside(table, declared)
+        } else {
+            profile::hold_tokens(declared)
+        });
         steps.push(own::perform(own::ADOPT, &table.schema, &table.table, &[]));
         for trigger in &triggers {
             steps.extend(profile::create_trigger(trigger));
         }
-        if filled {
+        if filled || !is_own {
             steps.push(profile::fill(table, declared));
         }
         Ok(())
+    }
+
+    /// The triggers that a table's partitions need beside the clones of its own.
+    pub(super) fn partition_triggers(&mut self, table: &TableProtection, below: &[&Relation]) {
+        for partition in below {
+            let trigger = expected_on_partition(table, &partition.schema, &partition.name);
+            let steps = trigger.iter().flat_map(profile::create_trigger);
+            self.completion.after.extend(steps);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::scope::{Ctes, fold, parts};
 use super::definition::Target;
 use crate::catalog::{Column, Protected, Relation, SealedRef};
 use crate::lex::identifier;
-use crate::protection::TableProtection;
+use crate::protection::{Profile, TableProtection};
 use crate::refusal::{Reason, Refusal};
 
 impl<'c> Analysis<'c> {
@@ -25,12 +25,15 @@ impl<'c> Analysis<'c> {
         let exists = words.is(at + 1, "if");
         let (name, _) = self.name_at(if exists { at + 4 } else { at + 1 });
         let made = self.made(&name).filter(|_| !temporary);
-        if let Some((schema, table)) = made
-            && self.catalog.declared(&schema, &table).is_some()
-        {
+        if let Some((schema, table)) = made {
             let found = self.catalog.relation(&schema, &table);
-            // With plain values in it, or none of the declared columns: migrate seals it.
-            return Ok(found.is_some_and(|relation| relation.protected.is_none()));
+            if self.catalog.declared(&schema, &table).is_some() {
+                // With plain values in it, or none of the declared columns: migrate seals it.
+                return Ok(found.is_some_and(|relation| relation.protected.is_none()));
+            }
+            if found.is_none() && !self.application_profiles(&schema, &table).is_empty() {
+                return Ok(false);
+            }
         }
         self.create_tokens(relations)
     }
@@ -80,12 +83,16 @@ impl<'c> Analysis<'c> {
     pub(in super::super) fn create_table(&mut self, table: &CreateTable) -> Result<(), Refusal> {
         let made = parts(&table.name).and_then(|name| self.made(&name));
         let made = made.filter(|_| !table.temporary);
-        let declared = made.and_then(|(schema, table)| self.catalog.declared(&schema, &table));
+        let declared = made.as_ref().and_then(|(schema, name)| self.catalog.declared(schema, name));
+        let profiles = made
+            .as_ref()
+            .map_or_else(Vec::new, |(schema, name)| self.application_profiles(schema, name));
         let copied = table.like.is_some()
             || table.inherits.is_some()
             || table.partition_of.is_some()
             || table.clone.is_some();
-        let Some(declared) = declared else {
+        let known = made.filter(|_| declared.is_some() || !profiles.is_empty());
+        let Some((schema, name)) = known else {
             let Some(query) = table.query.as_ref().filter(|_| !copied) else {
                 return Err(
                     self.unsupported_write("CREATE TABLE ... LIKE, INHERITS or PARTITION OF")
@@ -97,19 +104,13 @@ impl<'c> Analysis<'c> {
             return Ok(());
         };
         self.touched = true;
-        let path = format!("{}.{}", declared.schema, declared.table);
         if copied || table.query.is_some() {
             return Err(self.refuse(Reason::Statement {
                 what: "CREATE TABLE ... AS, LIKE, INHERITS or PARTITION OF".into(),
-                relation: path,
+                relation: format!("{schema}.{name}"),
             }));
         }
-        let mut target = Target {
-            schema: declared.schema.clone(),
-            table: declared.table.clone(),
-            columns: Vec::new(),
-            texts: HashSet::new(),
-        };
+        let mut target = Target { schema, table: name, columns: Vec::new(), texts: HashSet::new() };
         for definition in &table.columns {
             self.add_column(&mut target, definition)?;
         }
@@ -122,11 +123,14 @@ impl<'c> Analysis<'c> {
         self.pass_over_literals(0, self.tokens.len());
         let has = |name: &str| target.columns.iter().any(|column| *column.name == *name);
         // IF NOT EXISTS: what is there has its profile.
-        if self.catalog.relation(&declared.schema, &declared.table).is_none() {
-            if !self.completion.is_empty() {
-                self.make_profile(declared, false, has)?;
+        if self.catalog.relation(&target.schema, &target.table).is_none() {
+            if let Some(declared) = declared.filter(|_| !self.completion.is_empty()) {
+                self.make_profile(declared, false, false, has)?;
             }
-            self.makes = Some(Box::new(made_relation(declared, table, &target)));
+            for (base, _) in &profiles {
+                self.make_copies(base, has)?;
+            }
+            self.makes = Some(Box::new(made_relation(declared, &profiles, table, &target)));
         }
         self.wrap("CREATE TABLE");
         Ok(())
@@ -134,7 +138,12 @@ impl<'c> Analysis<'c> {
 }
 
 /// The table as the catalog will have it.
-fn made_relation(declared: &TableProtection, table: &CreateTable, target: &Target) -> Relation {
+fn made_relation(
+    declared: Option<&TableProtection>,
+    profiles: &[(&TableProtection, &Profile)],
+    table: &CreateTable,
+    target: &Target,
+) -> Relation {
     let columns = table.columns.iter().zip(1..).map(|(definition, number)| {
         let name = fold(&definition.name);
         let generated = definition.options.iter().any(|option| {
@@ -146,22 +155,25 @@ fn made_relation(declared: &TableProtection, table: &CreateTable, target: &Targe
             }
             _ => None,
         };
+        let copy = profiles
+            .iter()
+            .any(|(_, profile)| profile.copies.iter().any(|(_, copy)| *copy == name));
         // Only sealed columns' types are asked for.
-        Column { number, name, type_oid: 0, typmod: -1, generated, copy: false, sealed }
+        Column { number, name, type_oid: 0, typmod: -1, generated, copy, sealed }
     });
     let columns: Vec<Column> = columns.collect();
-    let in_scope = columns.iter().any(|column| column.sealed.is_some());
+    let sealed = columns.iter().any(|column| column.sealed.is_some());
     Relation {
         oid: 0,
-        schema: declared.schema.clone(),
-        name: declared.table.clone(),
+        schema: target.schema.clone(),
+        name: target.table.clone(),
         kind: if table.partition_by.is_some() { 'p' } else { 'r' },
         columns,
-        protected: in_scope.then(|| Protected {
+        protected: declared.filter(|_| sealed).map(|declared| Protected {
             policy: declared.policy.clone(),
             profile: declared.profile.clone(),
         }),
         problems: Vec::new(),
-        in_scope,
+        in_scope: sealed || !profiles.is_empty(),
     }
 }

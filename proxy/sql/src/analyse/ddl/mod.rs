@@ -3,13 +3,14 @@
 //! A statement that makes or changes a protected column is edited in place (type, default,
 //! guard), and what completes it (the record, the profile and its triggers) runs in the same
 //! statement: see [`complete`]. The parts: [`create_table`], [`alter_table`], [`definition`]
-//! (columns and constraints, in both), [`index`], and here the decisions that need no tree.
+//! (columns and constraints, in both), [`index`], [`rename`], and here the decisions that need no tree.
 
 mod alter_table;
 mod complete;
 mod create_table;
 mod definition;
 mod index;
+mod rename;
 
 use sqlparser::ast::ObjectName;
 
@@ -18,6 +19,7 @@ use super::classify::{bodies, mentioned};
 use super::scope::parts;
 use crate::catalog::Relation;
 use crate::lex::{Token, TokenKind, identifier};
+use crate::protection::{Profile, ProfileOwner, TableProtection};
 use crate::refusal::{Reason, Refusal};
 pub(super) use complete::Completion;
 
@@ -176,6 +178,21 @@ impl<'c> Analysis<'c> {
 
     fn existing_by_name(&self, name: &ObjectName) -> Option<&'c Relation> {
         parts(name).and_then(|parts| self.existing(&parts))
+    }
+
+    /// The declared tables whose profile an application's own table is, or will be.
+    fn application_profiles(
+        &self,
+        schema: &str,
+        table: &str,
+    ) -> Vec<(&'c TableProtection, &'c Profile)> {
+        let declared = self.catalog.declared.iter();
+        let profiles = declared.filter_map(|table| Some((table, table.profile.as_ref()?)));
+        let of = |(_, profile): &(&TableProtection, &Profile)| {
+            profile.owner == ProfileOwner::Application
+                && (profile.schema.as_str(), profile.table.as_str()) == (schema, table)
+        };
+        profiles.filter(of).collect()
     }
 
     /// Schema and name of a table that is made; `None`: a temporary one.
