@@ -126,6 +126,13 @@ fn schema_findings(facts: &Facts) -> Vec<Finding> {
         ));
         return findings;
     };
+    if !facts.schema.token.as_ref().is_some_and(|token| token.sound) {
+        findings.push(Finding::error(
+            "pgveil.token",
+            "is not the domain that migrate apply makes, so guards refuse nothing",
+            "migrate apply, as its owner or a superuser",
+        ));
+    }
     let config = refuse.config.as_deref();
     if refuse.body != schema::REFUSE_BODY || !refuse.security_definer || !refuse.volatile {
         findings.push(Finding::error(

@@ -86,7 +86,15 @@ pub fn catalog() -> Catalog {
         [("100", "email"), ("100", "first_name"), ("101", "email"), ("107", "secret")]
     {
         let name = format!("pgveil_guard_{column}");
-        row(5, &[relation, &name, "true", "CHECK ((... OR pgveil.refuse()))"]);
+        row(
+            5,
+            &[
+                relation,
+                &name,
+                "true",
+                "CHECK ((((c)::pgveil.token IS NULL) IS NOT NULL)) CHECK ((... OR pgveil.refuse()))",
+            ],
+        );
     }
     row(6, &["1"]);
     for (relation, column, mode, domain, type_oid, typmod) in [

@@ -92,7 +92,7 @@ async fn read_constraints(
              FROM pg_constraint c
              WHERE (conrelid = ANY ($1) AND contype IN ('c', 'f', 'x') OR confrelid = ANY ($1))
                AND NOT (contype = 'c' AND starts_with(conname, 'pgveil_guard_')
-                        AND position('pgveil.refuse()' IN pg_get_constraintdef(oid)) > 0)
+                        AND position('token IS NULL) IS NOT NULL' IN pg_get_constraintdef(oid)) > 0)
              ORDER BY c.conrelid, c.conname",
             &[&relations],
         )

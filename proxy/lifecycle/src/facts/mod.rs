@@ -56,6 +56,17 @@ pub(crate) struct Schema {
     pub(crate) columns: bool,
     pub(crate) may_record: bool,
     pub(crate) refuse: Option<Refuse>,
+    pub(crate) token: Option<TokenDomain>,
+}
+
+/// The domain `pgveil.token` as it is.
+#[derive(PartialEq, Clone)]
+pub(crate) struct TokenDomain {
+    pub(crate) owned_by_us: bool,
+    /// Names of its constraints.
+    pub(crate) constraints: Vec<String>,
+    /// It is `text COLLATE "C"` with the one condition that calls `pgveil.refuse`.
+    pub(crate) sound: bool,
 }
 
 /// `pgveil.refuse()` as it is.

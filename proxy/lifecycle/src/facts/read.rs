@@ -7,7 +7,7 @@ use tokio_postgres::GenericClient;
 
 use super::{
     Column, OwnFunction, OwnTrigger, Partition, Record, Refuse, Relation, Schema, Server,
-    TableFacts,
+    TableFacts, TokenDomain,
 };
 
 type Read<T> = Result<T, tokio_postgres::Error>;
@@ -70,6 +70,7 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
             columns: false,
             may_record: true,
             refuse: None,
+            token: None,
         });
     };
     let parameters = if version >= PARAMETER_RIGHTS {
@@ -91,6 +92,23 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
             &[],
         )
         .await?;
+    let token = client
+        .query_opt(
+            "SELECT pg_has_role(t.typowner, 'USAGE'),
+                    ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.contypid = t.oid),
+                    t.typbasetype = 'text'::regtype AND l.collname = 'C'
+                      AND l.collnamespace = 'pg_catalog'::regnamespace
+                      AND (SELECT count(*) = 1
+                             AND bool_and(k.convalidated
+                               AND strpos(pg_get_constraintdef(k.oid), 'refuse()') > 0)
+                           FROM pg_constraint k WHERE k.contypid = t.oid)
+             FROM pg_type t
+             JOIN pg_namespace n ON n.oid = t.typnamespace
+             LEFT JOIN pg_collation l ON l.oid = t.typcollation
+             WHERE n.nspname = 'pgveil' AND t.typname = 'token' AND t.typtype = 'd'",
+            &[],
+        )
+        .await?;
     Ok(Schema {
         exists: true,
         may_create: row.get(0),
@@ -104,6 +122,11 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
             config: row.get(4),
             security_definer: row.get(5),
             volatile: row.get(6),
+        }),
+        token: token.map(|row| TokenDomain {
+            owned_by_us: row.get(0),
+            constraints: row.get(1),
+            sound: row.get(2),
         }),
     })
 }
@@ -214,7 +237,7 @@ async fn read_relation(
         .query(
             "SELECT conname::text, convalidated FROM pg_constraint
              WHERE conrelid = $1 AND contype = 'c' AND starts_with(conname, 'pgveil_guard_')
-               AND position('pgveil.refuse()' IN pg_get_constraintdef(oid)) > 0
+               AND position('token IS NULL) IS NOT NULL' IN pg_get_constraintdef(oid)) > 0
              ORDER BY 1",
             &[&oid],
         )

@@ -301,6 +301,16 @@ impl Planner<'_> {
                 self.step(sql, "refuses values that are not tokens, without logging them", NONE);
             }
         }
+        let domain = match &found.token {
+            None => schema::create_token_domain(),
+            Some(token) if token.sound || !(token.owned_by_us || self.facts.server.superuser) => {
+                Vec::new()
+            }
+            Some(token) => schema::repair_token_domain(&token.constraints),
+        };
+        for sql in domain {
+            self.step(sql, "what has the shape of a token, for the guards", NONE);
+        }
         for wanted in &OWN_FUNCTIONS {
             let found = self.facts.function(wanted.name);
             let may = found.is_none_or(|f| f.owned_by_us || self.facts.server.superuser);

@@ -243,12 +243,14 @@ async fn check_finds_what_was_changed_directly() {
             "CREATE OR REPLACE FUNCTION pgveil.refuse() RETURNS boolean LANGUAGE sql AS 'SELECT true'",
             "is not the function",
         ),
+        ("ALTER DOMAIN pgveil.token DROP CONSTRAINT token", "guards refuse nothing"),
+        ("ALTER DOMAIN pgveil.token ADD CONSTRAINT twice CHECK (true)", "guards refuse nothing"),
     ] {
         run(&client, &format!("BEGIN; {sql}; COMMIT")).await;
         let report = check(&client, &declaration, &keyrings()).await.unwrap();
         assert!(report.to_string().contains(found), "{sql}\n{report}");
         let untouched = "CREATE OR REPLACE";
-        if sql.contains("ENABLE") || sql.contains("GUARD") || sql.starts_with(untouched) {
+        if sql.contains("ENABLE") || sql.contains("GUARD") || sql.contains("DOMAIN") || sql.starts_with(untouched) {
             // These migrate repairs.
             migrate(&mut client, &declaration).await;
         }

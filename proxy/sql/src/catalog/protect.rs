@@ -294,7 +294,7 @@ pub(super) fn check_physical(catalog: &mut Catalog, guards: &[Guard]) {
                 guard.relation == relation.oid
                     && guard.name == expected
                     && guard.validated
-                    && guard.definition.contains("pgveil.refuse()")
+                    && crate::physical::column::guards(&guard.definition)
             });
             if !guarded {
                 problems.push(unusable(

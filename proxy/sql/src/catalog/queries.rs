@@ -72,9 +72,16 @@ const TRIGGERS: &str = "SELECT t.tgrelid::pg_catalog.text, t.tgname::pg_catalog.
      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace \
      WHERE NOT t.tgisinternal AND n.nspname OPERATOR(pg_catalog.=) 'pgveil'::pg_catalog.name";
 
-/// The guards, by their name's prefix.
+/// The guards, by their name's prefix, with the conditions of the domains that they cast to.
 const GUARDS: &str = "SELECT k.conrelid::pg_catalog.text, k.conname::pg_catalog.text, \
-     k.convalidated::pg_catalog.text, pg_catalog.pg_get_constraintdef(k.oid) \
+     k.convalidated::pg_catalog.text, \
+     pg_catalog.concat_ws(' ', pg_catalog.pg_get_constraintdef(k.oid), \
+       (SELECT pg_catalog.string_agg(pg_catalog.pg_get_constraintdef(d.oid), ' ') \
+        FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_constraint d \
+          ON d.contypid OPERATOR(pg_catalog.=) p.refobjid \
+        WHERE p.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+          AND p.objid OPERATOR(pg_catalog.=) k.oid \
+          AND p.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass)) \
      FROM pg_catalog.pg_constraint k \
      WHERE k.contype OPERATOR(pg_catalog.=) 'c'::pg_catalog.\"char\" \
        AND pg_catalog.starts_with(k.conname::pg_catalog.text, 'pgveil_guard_')";

@@ -13,26 +13,31 @@ use pgveil_seal::{LogicalType, Mode};
 
 use crate::protection::{ColumnProtection, TableProtection};
 
+use super::SCHEMA;
 use super::quote::{quote_ident, quote_literal, quote_name, short_name};
+use super::schema::TOKEN_DOMAIN;
 
 /// The name of a column's guard.
 pub fn guard_name(column: &str) -> String {
     short_name(&format!("pgveil_guard_{column}"))
 }
 
-/// The guard's condition: what is not NULL must look like a token, else `pgveil.refuse` raises.
+/// The guard's condition: the cast to the domain `pgveil.token`, which raises for what is no token.
 ///
-/// The shape is tested with the cheapest functions that catch every plain value: a prefix, a
-/// length (a token has at least 100 characters) and one scan for a character that base64url does
-/// not have. NULL is let through first: a condition that is NULL would go on to `refuse` [+0.6 µs an insert; a regular expression that counts costs 18 µs]. It does not prove
-/// that a token opens.
+/// The value's test is the domain's ([`super::schema::create_token_domain`]), because the server
+/// reads and plans a CHECK anew for every statement that writes, and a domain's once a session [CPU
+/// of the backend for a prepared INSERT, two guards: 54 µs with the test in the CHECK, 45 with the
+/// cast, 32 without guards; a column whose type is the domain takes 38, and gives arrays, rows and
+/// recursive queries over it a type that is not `text`]. The test on top keeps the cast: its value
+/// is never NULL, so the constraint itself never fails, and nothing about the row is reported.
 pub fn guard_condition(column: &str) -> String {
-    let c = quote_ident(column);
-    format!(
-        "{c} IS NULL OR (pg_catalog.starts_with({c}, 'gAAAAA') AND pg_catalog.octet_length({c}) \
-         OPERATOR(pg_catalog.>=) 100 AND {c} OPERATOR(pg_catalog.!~) '[^A-Za-z0-9_=-]') OR \
-         pgveil.refuse()"
-    )
+    format!("({}::{} IS NULL) IS NOT NULL", quote_ident(column), quote_name(SCHEMA, TOKEN_DOMAIN))
+}
+
+/// Whether a guard's definition, as `pg_get_constraintdef` prints it, with those of the domain that
+/// it casts to, is what [`guard_condition`] makes of a sound domain.
+pub fn guards(definition: &str) -> bool {
+    definition.contains("token IS NULL) IS NOT NULL") && definition.contains("refuse()")
 }
 
 /// Adds the guard. With rows in the table it scans them.

@@ -89,7 +89,7 @@ BEGIN
     JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'c' AND k.convalidated
       AND NOT k.connoinherit AND k.conkey = ARRAY[a.attnum]
       AND starts_with(k.conname::text, 'pgveil_guard_')
-      AND position('pgveil.refuse()' IN pg_get_constraintdef(k.oid)) > 0
+      AND position('::pgveil.token IS NULL) IS NOT NULL' IN pg_get_constraintdef(k.oid)) > 0
     WHERE a.attrelid = new_relation AND a.attname = new_column AND NOT a.attisdropped
       AND a.atttypid = 'text'::regtype AND a.attgenerated = '' AND a.attidentity = ''
       AND a.attcollation = (SELECT l.oid FROM pg_collation l

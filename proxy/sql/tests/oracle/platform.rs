@@ -104,7 +104,15 @@ pub(super) fn catalog(mode: Mode) -> Catalog {
             }
             row(1, &[oid, &number, column, "25", "-1", ""]);
             let guard = format!("pgveil_guard_{column}");
-            row(5, &[oid, &guard, "true", "CHECK ((... OR pgveil.refuse()))"]);
+            row(
+                5,
+                &[
+                    oid,
+                    &guard,
+                    "true",
+                    "CHECK ((((c)::pgveil.token IS NULL) IS NOT NULL)) CHECK ((... OR pgveil.refuse()))",
+                ],
+            );
             let domain = if mode == Mode::Deterministic { domain } else { "" };
             row(
                 7,
