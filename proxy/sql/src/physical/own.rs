@@ -255,7 +255,7 @@ BEGIN
       SELECT FROM pg_attribute a
       JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'c' AND k.convalidated
         AND k.conkey = ARRAY[a.attnum] AND starts_with(k.conname::text, 'pgveil_guard_')
-        AND position('pgveil.refuse()' IN pg_get_constraintdef(k.oid)) > 0
+        AND position('::pgveil.token IS NULL) IS NOT NULL' IN pg_get_constraintdef(k.oid)) > 0
       WHERE a.attrelid = of_relation AND a.attname = new_column AND NOT a.attisdropped);
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
