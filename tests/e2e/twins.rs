@@ -142,6 +142,7 @@ files!(
     named,
     names,
     nulls,
+    operands,
     orms,
     refused,
     returning,

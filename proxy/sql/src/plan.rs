@@ -232,7 +232,7 @@ pub struct Slot {
     pub column: ColumnId,
     /// What the value is for.
     pub purpose: Purpose,
-    /// Explicit casts written around the value, innermost first.
+    /// Casts written around the value, innermost first, and what it becomes of itself behind them.
     pub casts: Vec<LogicalType>,
 }
 

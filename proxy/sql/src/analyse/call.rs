@@ -129,8 +129,17 @@ impl Analysis<'_> {
                 Ok(kinds.first().map_or(Kind::Plain, |array| unbounded(self.kinds.resolve(*array))))
             }
             Some(Treats::Carries) => {
-                // The planner drops NULLs, and what is left alone keeps its length.
-                kinds.retain(|kind| !matches!(kind, Kind::Null));
+                // The planner drops NULLs, and what is left alone keeps its length, where it has
+                // the type of all.
+                let own = kinds.iter().find_map(|kind| match self.kinds.resolve(*kind) {
+                    Kind::Sealed(sealed) => Some(sealed.logical.oid()),
+                    _ => None,
+                });
+                kinds.retain(|kind| match kind {
+                    Kind::Null(Some(typed)) => own.is_none_or(|own| own != typed.oid()),
+                    Kind::Null(None) => false,
+                    _ => true,
+                });
                 self.carry(&kinds, &shown)
             }
             Some(Treats::CarriesFirst) => {
@@ -148,7 +157,10 @@ impl Analysis<'_> {
                 [first, second] => {
                     self.compare(*first, *second, &shown, Meet::operator)?;
                     // Of NULL the second is what has a kind.
-                    let typed = if matches!(first, Kind::Null) { second } else { first };
+                    let typed = if matches!(first, Kind::Null(_)) { second } else { first };
+                    if let Kind::Free(var) = self.kinds.resolve(*typed) {
+                        self.kinds.make_text(var);
+                    }
                     Ok(match self.kinds.resolve(*typed) {
                         // The operands of text = text have become text.
                         Kind::Sealed(mut sealed) => {
@@ -184,10 +196,10 @@ impl Analysis<'_> {
         };
         match (self.kinds.resolve(*array), self.kinds.resolve(*element)) {
             // A value of another type would make an array of that type of the first one.
-            (Kind::Array(found), Kind::Null) => {
-                self.compare(found.element.into(), Kind::Null, shown, Meet::common)?;
+            (Kind::Array(found), null @ Kind::Null(None)) => {
+                self.compare(found.element.into(), null, shown, Meet::common)?;
             }
-            (Kind::Array(found), Kind::Free(var)) if self.kinds.is_untyped(var) => {
+            (Kind::Array(found), Kind::Free(var)) if self.kinds.own_type(var).is_none() => {
                 self.compare(found.element.into(), *element, shown, Meet::common)?;
             }
             _ => {
@@ -204,7 +216,7 @@ impl Analysis<'_> {
     /// The array that gathers values of a kind.
     pub(super) fn array_of(&mut self, kind: Kind, what: &str) -> Result<Kind, Refusal> {
         let (element, typed) = match self.kinds.resolve(kind) {
-            Kind::Plain | Kind::Null => return Ok(Kind::Plain),
+            Kind::Plain | Kind::Null(_) => return Ok(Kind::Plain),
             // What has met nothing by now is text.
             Kind::Free(var) => {
                 self.kinds.make_text(var);
@@ -234,7 +246,7 @@ impl Analysis<'_> {
         match self.kinds.resolve(kind) {
             Kind::Array(array) => Ok(array.element.into()),
             Kind::Free(var) if self.kinds.make_arrays(var) => Ok(kind),
-            Kind::Null => Ok(Kind::Null),
+            null @ Kind::Null(_) => Ok(null),
             other => {
                 self.plain(other, "an array")?;
                 Ok(Kind::Plain)

@@ -1,6 +1,7 @@
 //! Expressions. Every node of the parser's tree is named: one that is not known to be harmless
 //! over sealed operands needs plain ones.
 
+use pgveil_seal::LogicalType;
 use sqlparser::ast::{
     AccessExpr, BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget,
     Query, Spanned, Subscript, Value,
@@ -62,7 +63,7 @@ impl Analysis<'_> {
         match expr {
             Expr::Identifier(ident) => {
                 if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default") {
-                    return Ok(Kind::Null);
+                    return Ok(Kind::Null(None));
                 }
                 self.mark(crate::parse::start_of(ident.span));
                 if ident.quote_style.is_none() && is_keyword_value(&ident.value) {
@@ -73,7 +74,7 @@ impl Analysis<'_> {
             Expr::CompoundIdentifier(idents) => scope.qualified_column(idents),
             Expr::Value(value) => {
                 if value.value == Value::Null {
-                    return Ok(Kind::Null);
+                    return Ok(Kind::Null(None));
                 }
                 if let Some(token) = self.token_at(value.span) {
                     self.seen.insert(token);
@@ -184,6 +185,10 @@ impl Analysis<'_> {
                     Some(operand) => Some(self.infer(operand, scope, ctes)?),
                     None => None,
                 };
+                // It is text before it is compared.
+                if let Some(Kind::Free(var)) = operand {
+                    self.kinds.make_text(var);
+                }
                 let mut results = Vec::with_capacity(conditions.len() + 1);
                 for when in conditions {
                     let condition = self.infer(&when.condition, scope, ctes)?;
@@ -197,7 +202,7 @@ impl Analysis<'_> {
                 }
                 let otherwise = match else_result {
                     Some(otherwise) => self.infer(otherwise, scope, ctes)?,
-                    None => Kind::Null,
+                    None => Kind::Null(None),
                 };
                 // The server looks at it first for the common type.
                 results.insert(0, otherwise);
@@ -268,10 +273,26 @@ impl Analysis<'_> {
     ) -> Result<Kind, Refusal> {
         let kinds = self.infer_all(elements, scope, ctes)?;
         if kinds.is_empty() {
-            return Ok(Kind::Null);
+            return Ok(Kind::Null(None));
+        }
+        // Casts of NULL stay in the text.
+        let mut physical = None;
+        for kind in &kinds {
+            match self.kinds.resolve(*kind) {
+                Kind::Null(typed) => physical = physical.or(typed),
+                Kind::Free(_) => {}
+                _ => {
+                    physical = physical.or(Some(LogicalType::Text));
+                }
+            }
         }
         let kind = self.carry(&kinds, "ARRAY")?;
-        self.array_of(kind, "ARRAY")
+        Ok(match (self.array_of(kind, "ARRAY")?, physical) {
+            (Kind::Array(array), Some(physical)) => {
+                Kind::Array(Array { physical: physical.unbounded(), ..array })
+            }
+            (other, _) => other,
+        })
     }
 
     /// Fields and subscripts behind an expression.
@@ -338,18 +359,15 @@ impl Analysis<'_> {
             // character values would lose their padding.
             (
                 Kind::Sealed(mut sealed),
-                Some(
-                    logical @ (pgveil_seal::LogicalType::Text
-                    | pgveil_seal::LogicalType::Varchar(None)),
-                ),
-            ) if !matches!(sealed.logical, pgveil_seal::LogicalType::Char(_)) => {
+                Some(logical @ (LogicalType::Text | LogicalType::Varchar(None))),
+            ) if !matches!(sealed.logical, LogicalType::Char(_)) => {
                 // On the text that the column is physically this is no cast at all.
-                sealed.detached |= logical == pgveil_seal::LogicalType::Text
-                    && sealed.logical != pgveil_seal::LogicalType::Text;
+                sealed.detached |=
+                    logical == LogicalType::Text && sealed.logical != LogicalType::Text;
                 sealed.logical = logical;
                 Ok(Kind::Sealed(sealed))
             }
-            (Kind::Null, _) => Ok(Kind::Null),
+            (Kind::Null(_), cast) => Ok(Kind::Null(cast)),
             (kind, _) => {
                 self.plain(kind, &format!("a cast to {}", data_type.to_string().to_lowercase()))?;
                 Ok(Kind::Plain)
@@ -361,10 +379,10 @@ impl Analysis<'_> {
     fn cast_array(
         &mut self,
         array: Array,
-        element: pgveil_seal::LogicalType,
+        element: LogicalType,
         data_type: &sqlparser::ast::DataType,
     ) -> Result<Kind, Refusal> {
-        use pgveil_seal::LogicalType::{Char, Text, Varchar};
+        use LogicalType::{Char, Text, Varchar};
         let harmless =
             matches!(element, Text | Varchar(None)) && !matches!(array.typed, Some(Char(_)));
         if !harmless {
@@ -463,7 +481,7 @@ impl Analysis<'_> {
         left: &Expr,
         right: &Expr,
         what: &str,
-        meet: fn(pgveil_seal::LogicalType) -> Meet,
+        meet: fn(LogicalType) -> Meet,
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<Kind, Refusal> {
@@ -494,7 +512,7 @@ impl Analysis<'_> {
         left: &[Kind],
         right: &Expr,
         what: &str,
-        meet: fn(pgveil_seal::LogicalType) -> Meet,
+        meet: fn(LogicalType) -> Meet,
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<(), Refusal> {
@@ -517,7 +535,7 @@ impl Analysis<'_> {
         left: &[Kind],
         right: &[Kind],
         what: &str,
-        meet: fn(pgveil_seal::LogicalType) -> Meet,
+        meet: fn(LogicalType) -> Meet,
     ) -> Result<(), Refusal> {
         if left.len() != right.len() {
             return Err(self.unparsed("rows of different lengths in a comparison"));
@@ -553,11 +571,7 @@ impl Analysis<'_> {
                 for item in list {
                     items.push(self.infer(item, scope, ctes)?);
                 }
-                // Several without columns in them make an array of a common type; a single one,
-                // and those with columns, are compared like `=`.
-                let constant = |kind: &&Kind| matches!(kind, Kind::Free(_) | Kind::Null);
-                let constants = items.iter().filter(constant).count();
-                let meet = if constants > 1 { Meet::common } else { Meet::operator };
+                let meet = self.common_in(left[0], list, &items)?;
                 for right in items {
                     self.compare(left[0], right, "IN", meet)?;
                 }
@@ -567,6 +581,49 @@ impl Analysis<'_> {
             }
         }
         Ok(Kind::Plain)
+    }
+
+    /// Several items without columns in them make an array of a common type, to which the left
+    /// side counts first; a single one, and those with columns, are compared like `=`.
+    fn common_in(
+        &mut self,
+        left: Kind,
+        list: &[Expr],
+        items: &[Kind],
+    ) -> Result<fn(LogicalType) -> Meet, Refusal> {
+        let constant = |(expr, kind): &(&Expr, &Kind)| {
+            matches!(kind, Kind::Free(_) | Kind::Null(_)) || is_subquery(expr)
+        };
+        let constants: Vec<Kind> = std::iter::once(left)
+            .chain(list.iter().zip(items).filter(constant).map(|(_, kind)| *kind))
+            .map(|kind| self.kinds.resolve(kind))
+            .collect();
+        if constants.len() <= 2 {
+            return Ok(Meet::operator);
+        }
+        let typed = constants.iter().find_map(|kind| self.type_of(*kind));
+        let untyped = self.type_of(constants[0]).is_none();
+        let beside = matches!(constants[0], Kind::Sealed(_));
+        for kind in &constants {
+            match (kind, typed) {
+                (Kind::Free(var), None) => self.kinds.make_text(*var),
+                // Beside a column one without a type takes the column's.
+                (Kind::Free(var), Some(_)) if beside && self.kinds.own_type(*var).is_none() => {}
+                (Kind::Free(var), Some(typed)) => self.kinds.coerce(*var, typed.unbounded()),
+                _ => {}
+            }
+        }
+        // Beside those with columns the left side would be of another type.
+        if untyped && constants.len() <= items.len() {
+            for kind in items {
+                if let Kind::Sealed(Sealed { logical: LogicalType::Char(_), column, .. }) =
+                    self.kinds.resolve(*kind)
+                {
+                    return Err(self.plain_meets(column, "IN"));
+                }
+            }
+        }
+        Ok(Meet::common)
     }
 
     fn in_query(
@@ -661,6 +718,13 @@ pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
                 .collect()
         }
         _ => None,
+    }
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) => is_subquery(inner),
+        other => matches!(other, Expr::Subquery(_)),
     }
 }
 

@@ -20,6 +20,7 @@ impl Analysis<'_> {
     /// Writes the plan of a statement that was understood.
     pub(super) fn finish(&mut self, planned: &mut Planned, columns: &[Col]) -> Result<(), Refusal> {
         self.every_value_was_met()?;
+        self.tests_are_typed()?;
         self.kinds.seal_tested();
         self.encoding()?;
         self.blanks()?;
@@ -71,19 +72,19 @@ impl Analysis<'_> {
         for leaf in &self.kinds.leaves {
             let Some((slot, _)) = &leaf.sealed else { continue };
             let column = self.catalog.column(slot.column);
+            if let Purpose::Compare(LogicalType::Char(_)) = slot.purpose
+                && self.typed_elsewhere(leaf)
+            {
+                return Err(Reason::Compute {
+                    what: "comparison with a parameter that is used as another type".into(),
+                    column: format!("{}.{}", column.table, column.column),
+                }
+                .at(Some(self.tokens[leaf.token].range.start)));
+            }
             if !slot.purpose.compares() || !matches!(column.logical, LogicalType::Varchar(_)) {
                 continue;
             }
-            let declared = match leaf.value {
-                LeafValue::Param(index) => self.types.get(index).copied().unwrap_or(0),
-                LeafValue::Literal(_) => 0,
-            };
-            let is_character = match leaf.array_cast.or(leaf.casts.last().copied()) {
-                Some(cast) => matches!(cast, LogicalType::Char(_)),
-                None => [LogicalType::Char(None).oid(), LogicalType::Char(None).array_oid()]
-                    .contains(&declared),
-            };
-            if is_character {
+            if matches!(leaf.own(), Some(LogicalType::Char(_))) {
                 return Err(Reason::Compute {
                     what: "comparison with a value of type character".into(),
                     column: format!("{}.{}", column.table, column.column),
@@ -92,6 +93,49 @@ impl Analysis<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A parameter that is first tested for NULL has no type there: the server does not take it
+    /// (`check_variable_parameters` in `parse_param.c`), but it takes ours, whose types it is told.
+    fn tests_are_typed(&self) -> Result<(), Refusal> {
+        let mut met = HashSet::new();
+        for leaf in &self.kinds.leaves {
+            let LeafValue::Param(index) = leaf.value else { continue };
+            let declared = self.types.get(index).is_some_and(|oid| *oid != 0);
+            let first = met.insert(index) && !declared;
+            let typed = |other: &Leaf| {
+                matches!(other.value, LeafValue::Param(n) if n == index) && other.sealed.is_some()
+            };
+            if first && leaf.tested && leaf.own().is_none() && self.kinds.leaves.iter().any(typed) {
+                return Err(Refusal {
+                    code: "42P08",
+                    message: format!("could not determine data type of parameter ${}", index + 1),
+                    detail: None,
+                    hint: None,
+                    position: Some(self.tokens[leaf.token].range.start),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A parameter has one type, which may come from another place where it stands.
+    fn typed_elsewhere(&self, leaf: &Leaf) -> bool {
+        if leaf.own().is_some() {
+            return false;
+        }
+        let LeafValue::Param(index) = leaf.value else { return false };
+        self.kinds.leaves.iter().any(|other| {
+            let same = matches!(other.value, LeafValue::Param(number) if number == index);
+            let is_character = match (&other.sealed, other.own()) {
+                (_, Some(own)) => !matches!(own, LogicalType::Text),
+                (Some((slot, _)), None) => {
+                    matches!(self.catalog.column(slot.column).logical, LogicalType::Char(_))
+                }
+                (None, None) => false,
+            };
+            same && !is_character
+        })
     }
 
     /// An error of the guard does not say which column it was: where a statement stores rows of a
@@ -142,13 +186,24 @@ impl Analysis<'_> {
 
     /// What becomes of an expression that the client gets.
     fn shown(&mut self, kind: Kind) -> Result<Output, Refusal> {
+        self.keeps_blanks(kind)?;
+        match (kind, self.kinds.resolve(kind)) {
+            // Its blanks at the end mean nothing, but they are shown.
+            (Kind::Free(_), Kind::Sealed(Sealed { logical: LogicalType::Char(_), column, .. })) => {
+                Err(self.plain_meets(column, "the select list"))
+            }
+            (_, resolved) => self.shown_as(resolved),
+        }
+    }
+
+    fn shown_as(&mut self, kind: Kind) -> Result<Output, Refusal> {
         let output = |sealed: Sealed, array| Output::Sealed {
             column: sealed.column,
             logical: sealed.logical,
             detached: sealed.detached,
             array,
         };
-        match self.kinds.resolve(kind) {
+        match kind {
             Kind::Sealed(sealed) => {
                 self.uses(sealed.column, |uses| uses.output = true);
                 Ok(output(sealed, false))

@@ -231,13 +231,13 @@ impl Analysis<'_> {
                 )?);
             }
             TableFactor::Derived { lateral: is_lateral, subquery, alias, sample: None } => {
-                let columns = if *is_lateral {
+                let mut columns = if *is_lateral {
                     let sees = lateral(before, outer);
                     self.query(subquery, Some(&sees), ctes)?
                 } else {
                     self.query(subquery, outer, ctes)?
                 };
-                self.make_text(&columns);
+                self.make_text(&mut columns);
                 scope.push(self.source(alias.as_ref(), String::new(), None, columns, false)?);
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {

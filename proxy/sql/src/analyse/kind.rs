@@ -21,8 +21,8 @@ use crate::plan::{Purpose, Slot};
 pub(crate) enum Kind {
     /// An ordinary value.
     Plain,
-    /// The literal NULL, or DEFAULT: fits everywhere.
-    Null,
+    /// The literal NULL, or DEFAULT: fits everywhere. With the type of a cast around it.
+    Null(Option<LogicalType>),
     /// Literals and parameters that have not met anything yet.
     Free(Var),
     /// A token.
@@ -113,6 +113,8 @@ pub(crate) struct Leaf {
     pub(crate) array_cast: Option<LogicalType>,
     /// It has become `text` before it meets anything: in COALESCE, CASE, VALUES.
     pub(crate) is_text: bool,
+    /// The type that the client declares for the parameter; of an array, its elements'.
+    pub(crate) declared: Option<LogicalType>,
     /// It stands in a VALUES list of several rows: what is stored is stored row by row.
     pub(crate) in_rows: bool,
     /// It is tested for NULL.
@@ -181,7 +183,7 @@ impl Kinds {
 
     /// The kind of a row with these fields.
     pub(crate) fn row(&mut self, fields: Vec<Col>) -> Kind {
-        if fields.iter().all(|field| matches!(field.kind, Kind::Plain | Kind::Null)) {
+        if fields.iter().all(|field| matches!(field.kind, Kind::Plain | Kind::Null(_))) {
             return Kind::Plain;
         }
         self.rows.push(fields.into());
@@ -225,7 +227,7 @@ impl Kinds {
                 Kind::Free(var) => Kind::Array(Array { element: Element::Free(var), ..array }),
                 _ => Kind::Plain,
             },
-            Kind::Plain | Kind::Null | Kind::Sealed(_) | Kind::Row(_) => kind,
+            Kind::Plain | Kind::Null(_) | Kind::Sealed(_) | Kind::Row(_) => kind,
         }
     }
 
@@ -233,7 +235,7 @@ impl Kinds {
     pub(crate) fn sealed_in(&self, kind: Kind) -> Option<ColumnId> {
         match self.resolve(kind) {
             Kind::Plain
-            | Kind::Null
+            | Kind::Null(_)
             | Kind::Free(_)
             | Kind::Array(Array { element: Element::Free(_), .. }) => None,
             Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
@@ -263,8 +265,46 @@ impl Kinds {
     /// Constructs"), and so does the select list of a sub-query.
     pub(crate) fn make_text(&mut self, var: Var) {
         for index in self.free_leaves(var) {
-            self.leaves[index].is_text = true;
+            let leaf = &mut self.leaves[index];
+            leaf.is_text |= leaf.own().is_none();
         }
+    }
+
+    /// The type that a free kind has by itself. What meets in one expression has one type.
+    pub(crate) fn own_type(&self, var: Var) -> Option<LogicalType> {
+        self.type_of(&self.free_leaves(var))
+    }
+
+    fn type_of(&self, leaves: &[usize]) -> Option<LogicalType> {
+        let mut types = leaves.iter().filter_map(|index| self.leaves[*index].own());
+        let first = types.next()?;
+        Some(if types.all(|next| next == first) { first } else { first.unbounded() })
+    }
+
+    /// A free kind's leaves become values of a type. No client could tell a cast that changes
+    /// nothing from none.
+    pub(crate) fn coerce(&mut self, var: Var, logical: LogicalType) {
+        for index in self.free_leaves(var) {
+            let leaf = &mut self.leaves[index];
+            let own = leaf.own();
+            if own == Some(logical) || leaf.array {
+                continue;
+            }
+            // The first cast tells a parameter's type.
+            leaf.casts.extend(own.filter(|_| leaf.casts.is_empty()));
+            leaf.casts.push(logical);
+        }
+    }
+
+    /// Blanks at the end are not in the token though they count in the expression's own type:
+    /// `varchar = bpchar` compares as `bpchar`.
+    pub(crate) fn lost_blanks(&self, kind: Kind) -> bool {
+        self.sealed_leaves(kind).iter().any(|index| {
+            let leaf = &self.leaves[*index];
+            let compared = leaf.sealed.as_ref().map(|(slot, _)| slot.purpose);
+            matches!(compared, Some(Purpose::Compare(LogicalType::Char(_))))
+                && matches!(leaf.own(), Some(LogicalType::Varchar(_)))
+        })
     }
 
     /// See [`Leaf::in_rows`].
@@ -279,24 +319,10 @@ impl Kinds {
         let mut all = true;
         for index in self.free_leaves(var) {
             let leaf = &mut self.leaves[index];
-            all &= leaf.array || (!leaf.is_text && leaf.casts.is_empty());
+            all &= leaf.array || leaf.own().is_none();
             leaf.array = true;
         }
         all
-    }
-
-    /// True when a free kind's leaves have become `text` of themselves.
-    pub(crate) fn is_text(&self, var: Var) -> bool {
-        let leaves = self.free_leaves(var);
-        !leaves.is_empty() && leaves.into_iter().all(|index| self.leaves[index].is_text)
-    }
-
-    /// True when nothing has given a type to a free kind's leaves.
-    pub(crate) fn is_untyped(&self, var: Var) -> bool {
-        self.free_leaves(var).into_iter().all(|index| {
-            let leaf = &self.leaves[index];
-            leaf.casts.is_empty() && leaf.array_cast.is_none() && !leaf.is_text
-        })
     }
 
     /// Leaves that are free so far are tested for NULL.
@@ -354,6 +380,7 @@ impl Kinds {
         let root = self.root(var);
         let State::Free(leaves) = &mut self.states[root.0] else { return };
         let leaves = std::mem::take(leaves);
+        let own = self.type_of(&leaves);
         for index in &leaves {
             let leaf = &mut self.leaves[*index];
             let purpose = match (meet.assign, leaf.in_rows) {
@@ -366,24 +393,16 @@ impl Kinds {
             let described = if leaf.array { described.array_oid() } else { described.oid() };
             leaf.sealed = Some((slot, described));
         }
-        let text = leaves.iter().all(|index| {
-            let leaf = &self.leaves[*index];
-            leaf.is_text
-                && (leaf.casts.is_empty() || !matches!(sealed.logical, LogicalType::Char(_)))
-        });
-        let logical = match sealed.logical {
-            LogicalType::Varchar(_) | LogicalType::Char(_) if text => LogicalType::Text,
-            logical => logical,
-        };
+        let logical = own.unwrap_or(sealed.logical);
         self.states[root.0] = State::Sealed(Sealed { logical, ..sealed }, leaves);
     }
 
     /// The leaves behind a kind that was free and is sealed now.
-    fn sealed_leaves(&mut self, kind: Kind) -> Vec<usize> {
-        let Kind::Free(var) = kind else { return Vec::new() };
+    fn sealed_leaves(&self, kind: Kind) -> &[usize] {
+        let Kind::Free(var) = kind else { return &[] };
         match &self.states[self.root(var).0] {
-            State::Sealed(_, leaves) => leaves.clone(),
-            State::Free(_) | State::Link(_) | State::Plain => Vec::new(),
+            State::Sealed(_, leaves) => leaves,
+            State::Free(_) | State::Link(_) | State::Plain => &[],
         }
     }
 
@@ -397,7 +416,7 @@ impl Kinds {
 
     /// Leaves that were stored are compared as well, with a column of this type.
     pub(crate) fn also_compared(&mut self, kind: Kind, logical: LogicalType) {
-        for index in self.sealed_leaves(kind) {
+        for index in self.sealed_leaves(kind).to_vec() {
             let leaf = &mut self.leaves[index];
             let compared = leaf.compared_as(logical);
             let Some((slot, _)) = &mut leaf.sealed else { continue };
@@ -415,7 +434,7 @@ impl Kinds {
     /// Leaves that were compared are stored as well, in a column of this type. False: they are
     /// stored already, in another, or this is no kind of leaves alone.
     pub(crate) fn also_stored(&mut self, kind: Kind, stored: LogicalType) -> bool {
-        let leaves = self.sealed_leaves(kind);
+        let leaves = self.sealed_leaves(kind).to_vec();
         let mut all = !leaves.is_empty();
         for index in leaves {
             let Some((slot, _)) = &mut self.leaves[index].sealed else { continue };
@@ -432,14 +451,17 @@ impl Kinds {
 }
 
 impl Leaf {
+    /// The type that it has before it meets anything; an array's elements'.
+    pub(crate) fn own(&self) -> Option<LogicalType> {
+        let cast = self.casts.last().copied();
+        let own = if self.array { self.array_cast } else { cast };
+        own.or(self.declared).or(self.is_text.then_some(LogicalType::Text))
+    }
+
     /// As which type it is compared: `char(10) = 'abc  '` compares `bpchar` and ignores trailing
     /// blanks, `char(10) = 'abc  '::text` compares `text` and does not.
     fn compared_as(&self, column: LogicalType) -> LogicalType {
-        let own = match self.casts.last() {
-            Some(cast) => Some(*cast),
-            None => self.is_text.then_some(LogicalType::Text),
-        };
-        match (column, own) {
+        match (column, self.own()) {
             (LogicalType::Char(_), Some(LogicalType::Text)) => LogicalType::Text,
             _ => column.unbounded(),
         }

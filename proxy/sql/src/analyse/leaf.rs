@@ -45,7 +45,8 @@ impl Analysis<'_> {
         let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
         let typed = found.array.map(LogicalType::unbounded);
         let is_array = found.array.is_some();
-        Ok(Some(match (self.kinds.leaf(leaf_of(found, is_array)), typed) {
+        let leaf = self.leaf_of(found, is_array);
+        Ok(Some(match (self.kinds.leaf(leaf), typed) {
             (Kind::Free(var), Some(_)) => {
                 let physical = LogicalType::Text;
                 Kind::Array(Array { element: Element::Free(var), typed, physical, by_value: false })
@@ -61,7 +62,8 @@ impl Analysis<'_> {
         if found.array.is_none() && !found.casts.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.kinds.leaf(leaf_of(found, true))))
+        let leaf = self.leaf_of(found, true);
+        Ok(Some(self.kinds.leaf(leaf)))
     }
 
     /// The string literal that an expression is, seen through parentheses and casts.
@@ -72,6 +74,28 @@ impl Analysis<'_> {
             }) => Some(Constant { value, extent, casts }),
             _ => None,
         })
+    }
+
+    fn leaf_of(&self, found: Found, array: bool) -> Leaf {
+        let oid = match found.value {
+            LeafValue::Param(index) => self.types.get(index).copied().unwrap_or(0),
+            LeafValue::Literal(_) => 0,
+        };
+        let types = [LogicalType::Text, LogicalType::Varchar(None), LogicalType::Char(None)];
+        let declares = |t: &LogicalType| oid == if array { t.array_oid() } else { t.oid() };
+        Leaf {
+            value: found.value,
+            extent: found.extent,
+            token: found.token,
+            casts: found.casts,
+            array,
+            array_cast: found.array,
+            is_text: false,
+            declared: types.into_iter().find(declares),
+            in_rows: false,
+            tested: false,
+            sealed: None,
+        }
     }
 
     fn find_leaf(&mut self, expr: &Expr) -> Result<Option<Found>, Refusal> {
@@ -249,21 +273,6 @@ impl Analysis<'_> {
             // No character that escapes anything: the literal is not valid.
             _ => Some('\''),
         }
-    }
-}
-
-fn leaf_of(found: Found, array: bool) -> Leaf {
-    Leaf {
-        value: found.value,
-        extent: found.extent,
-        token: found.token,
-        casts: found.casts,
-        array,
-        array_cast: found.array,
-        is_text: false,
-        in_rows: false,
-        tested: false,
-        sealed: None,
     }
 }
 

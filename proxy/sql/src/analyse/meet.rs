@@ -38,7 +38,7 @@ impl Analysis<'_> {
     /// The expression must be plain, as everything that the server computes with.
     pub(crate) fn plain(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
         match self.kinds.resolve(kind) {
-            Kind::Plain | Kind::Null => Ok(()),
+            Kind::Plain | Kind::Null(_) => Ok(()),
             Kind::Free(var) | Kind::Array(Array { element: Element::Free(var), .. }) => {
                 self.kinds.make_plain(var);
                 Ok(())
@@ -75,6 +75,8 @@ impl Analysis<'_> {
         what: &str,
         meet: fn(LogicalType) -> Meet,
     ) -> Result<(), Refusal> {
+        self.keeps_blanks(left)?;
+        self.keeps_blanks(right)?;
         match (self.kinds.resolve(left), self.kinds.resolve(right)) {
             // Values that are too long for their columns are equal only where the columns are.
             (Kind::Sealed(a), Kind::Sealed(_)) if self.kinds.are_leaves(left, right) => {
@@ -98,7 +100,7 @@ impl Analysis<'_> {
                 self.kinds.make_sealed(var, literal, meet(sealed.logical));
                 Ok(())
             }
-            (Kind::Sealed(sealed), Kind::Null) | (Kind::Null, Kind::Sealed(sealed)) => {
+            (Kind::Sealed(sealed), Kind::Null(_)) | (Kind::Null(_), Kind::Sealed(sealed)) => {
                 self.uses(sealed.column, |uses| uses.compared = true);
                 Ok(())
             }
@@ -107,6 +109,12 @@ impl Analysis<'_> {
                 Err(self.plain_meets(sealed.column, what))
             }
             (Kind::Free(left), Kind::Free(right)) => {
+                // One without a type takes that of the other.
+                match (self.kinds.own_type(left), self.kinds.own_type(right)) {
+                    (Some(typed), None) => self.kinds.coerce(right, literal_type(typed)),
+                    (None, Some(typed)) => self.kinds.coerce(left, literal_type(typed)),
+                    _ => {}
+                }
                 self.kinds.join(left, right);
                 Ok(())
             }
@@ -129,7 +137,7 @@ impl Analysis<'_> {
                 self.compare_elements(array.element.into(), Kind::Free(var), what, meet)
             }
             (Kind::Row(a), Kind::Row(b)) => self.compare_rows(a, b, what),
-            (row @ Kind::Row(_), Kind::Null) | (Kind::Null, row @ Kind::Row(_)) => {
+            (row @ Kind::Row(_), Kind::Null(_)) | (Kind::Null(_), row @ Kind::Row(_)) => {
                 self.test(row, what)
             }
             (left, right) => {
@@ -196,7 +204,7 @@ impl Analysis<'_> {
         self.refuse(Reason::Incomparable { left, right })
     }
 
-    fn plain_meets(&self, column: ColumnId, what: &str) -> Refusal {
+    pub(crate) fn plain_meets(&self, column: ColumnId, what: &str) -> Refusal {
         let column = path(self.catalog, column);
         self.refuse(Reason::PlainMeetsSealed { what: what.to_owned(), column })
     }
@@ -212,8 +220,30 @@ impl Analysis<'_> {
         }))
     }
 
+    /// An expression whose token was made without blanks that count in it serves only for the
+    /// comparison that it was made for.
+    pub(crate) fn keeps_blanks(&self, kind: Kind) -> Result<(), Refusal> {
+        match self.kinds.resolve(kind) {
+            Kind::Sealed(sealed) if self.kinds.lost_blanks(kind) => {
+                Err(self.plain_meets(sealed.column, "blanks at the end"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The type that an expression has, where it may be sealed and is known.
+    pub(crate) fn type_of(&self, kind: Kind) -> Option<LogicalType> {
+        match self.kinds.resolve(kind) {
+            Kind::Null(typed) => typed,
+            Kind::Free(var) => self.kinds.own_type(var),
+            Kind::Sealed(sealed) => Some(sealed.logical),
+            Kind::Plain | Kind::Array(_) | Kind::Row(_) => None,
+        }
+    }
+
     /// De-duplicated or grouped by.
     pub(crate) fn group(&mut self, kind: Kind, what: &str) -> Result<(), Refusal> {
+        self.keeps_blanks(kind)?;
         match self.kinds.resolve(kind) {
             Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
                 self.deterministic(sealed, what)?;
@@ -226,7 +256,7 @@ impl Analysis<'_> {
                 }
                 Ok(())
             }
-            Kind::Plain | Kind::Null | Kind::Free(_) | Kind::Array(_) => Ok(()),
+            Kind::Plain | Kind::Null(_) | Kind::Free(_) | Kind::Array(_) => Ok(()),
         }
     }
 
@@ -256,19 +286,29 @@ impl Analysis<'_> {
         if resolved.iter().any(|kind| matches!(kind, Kind::Row(_))) {
             return self.carry_rows(&resolved, what);
         }
+        // The first type that is known is everyone's: all of them become each other
+        // (`select_common_type` in `parse_coerce.c`). The length stays where it is the same.
+        let types: Vec<Option<LogicalType>> =
+            resolved.iter().map(|kind| self.type_of(*kind)).collect();
+        let common = types.iter().flatten().next().map(|first| {
+            if types.iter().all(|next| *next == Some(*first)) { *first } else { first.unbounded() }
+        });
+        let beside = resolved.iter().any(|kind| matches!(kind, Kind::Sealed(_)));
         let mut sealed: Option<Sealed> = None;
-        let mut bounded = true;
-        let mut text = false;
         let mut plain = false;
         let mut free: Option<Var> = None;
-        for kind in resolved {
-            match kind {
+        for (kind, resolved) in kinds.iter().zip(resolved) {
+            self.keeps_blanks(*kind)?;
+            match resolved {
                 Kind::Plain | Kind::Array(_) | Kind::Row(_) => plain = true,
-                Kind::Null => bounded = false,
+                Kind::Null(_) => {}
                 Kind::Free(var) => {
-                    bounded = false;
-                    // What has become text before gives its type to what comes behind it.
-                    text |= sealed.is_none() && self.kinds.is_text(var);
+                    // Beside a column one without a type takes the column's, below.
+                    if let Some(common) = common
+                        && !(beside && self.kinds.own_type(var).is_none())
+                    {
+                        self.kinds.coerce(var, common);
+                    }
                     match free {
                         None => free = Some(var),
                         Some(first) => self.kinds.join(first, var),
@@ -289,12 +329,13 @@ impl Analysis<'_> {
                 Err(self.plain_meets(column, what))
             }
             (Some(mut sealed), false, free) => {
-                if let Some(var) = free {
-                    self.kinds.make_sealed(var, sealed, Meet::common(sealed.logical));
+                let logical = common.unwrap_or(sealed.logical);
+                if !same_blanks(logical, sealed.logical) {
+                    return Err(self.plain_meets(sealed.column, what));
                 }
-                if !bounded {
-                    sealed.logical =
-                        if text { LogicalType::Text } else { sealed.logical.unbounded() };
+                sealed.logical = logical;
+                if let Some(var) = free {
+                    self.kinds.make_sealed(var, sealed, Meet::common(logical));
                 }
                 Ok(Kind::Sealed(sealed))
             }
@@ -308,7 +349,7 @@ impl Analysis<'_> {
                 self.kinds.make_text(var);
                 Ok(Kind::Free(var))
             }
-            (None, false, None) => Ok(Kind::Null),
+            (None, false, None) => Ok(Kind::Null(common.or(Some(LogicalType::Text)))),
         }
     }
 
@@ -328,7 +369,7 @@ impl Analysis<'_> {
                     elements.push(array.element.into());
                 }
                 Kind::Free(var) if self.kinds.make_arrays(var) => elements.push(Kind::Free(var)),
-                Kind::Null => elements.push(Kind::Null),
+                null @ Kind::Null(_) => elements.push(null),
                 _ => elements.push(Kind::Plain),
             }
         }
@@ -352,7 +393,7 @@ impl Analysis<'_> {
         for kind in kinds {
             match kind {
                 Kind::Row(row) => rows.push(self.kinds.fields(*row)),
-                Kind::Null => {}
+                Kind::Null(_) => {}
                 _ => {
                     for kind in kinds {
                         self.plain(*kind, what)?;
@@ -440,7 +481,7 @@ impl Analysis<'_> {
         };
         self.uses(target.column, |uses| uses.written = true);
         match self.kinds.resolve(kind) {
-            Kind::Null => Ok(()),
+            Kind::Null(_) => Ok(()),
             Kind::Free(var) => {
                 self.kinds.make_sealed(var, target, Meet::assignment(target.logical));
                 Ok(())

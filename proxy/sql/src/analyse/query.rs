@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use pgveil_seal::LogicalType;
 use sqlparser::ast::{
     AccessExpr, Cte, Distinct, Expr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, OrderBy,
     OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
@@ -84,16 +85,18 @@ impl Analysis<'_> {
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<Vec<Col>, Refusal> {
-        let columns = self.query(query, Some(scope), ctes)?;
-        self.make_text(&columns);
+        let mut columns = self.query(query, Some(scope), ctes)?;
+        self.make_text(&mut columns);
         Ok(columns)
     }
 
     /// See [`Analysis::subquery`].
-    pub(super) fn make_text(&mut self, columns: &[Col]) {
+    pub(super) fn make_text(&mut self, columns: &mut [Col]) {
         for column in columns {
-            if let Kind::Free(var) = column.kind {
-                self.kinds.make_text(var);
+            match column.kind {
+                Kind::Free(var) => self.kinds.make_text(var),
+                Kind::Null(None) => column.kind = Kind::Null(Some(LogicalType::Text)),
+                _ => {}
             }
         }
     }
@@ -112,8 +115,8 @@ impl Analysis<'_> {
         let name = fold(&cte.alias.name);
         let so_far = Ctes { entries, outer: Some(ctes) };
         if !recursive {
-            let columns = self.query(&cte.query, outer, &so_far)?;
-            self.make_text(&columns);
+            let mut columns = self.query(&cte.query, outer, &so_far)?;
+            self.make_text(&mut columns);
             return Ok(self.rename(columns, &cte.alias)?.into());
         }
         // WITH RECURSIVE: the first term decides the kinds, and the second sees them.
