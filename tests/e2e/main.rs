@@ -15,6 +15,7 @@ mod generated;
 mod harness;
 mod introspection;
 mod meanings;
+mod partitions;
 mod passing;
 mod profile;
 mod protocol;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::sample::CANARIES;
 
 /// The proxy starts again with another policy, for which the database is prepared.
-fn reload(site: &mut Site, config: &Value) {
+pub(crate) fn reload(site: &mut Site, config: &Value) {
     let policy = policy(config);
     let server: &'static Server = site.database.server;
     migrate(server, &site.database.name, policy.declaration());
@@ -18,11 +18,11 @@ fn reload(site: &mut Site, config: &Value) {
     site.veil = Veil::start(options);
 }
 
-fn randomized(name: &str) -> Value {
+pub(crate) fn randomized(name: &str) -> Value {
     json!({ "column": name, "mode": "randomized" })
 }
 
-fn deterministic(name: &str, domain: &str) -> Value {
+pub(crate) fn deterministic(name: &str, domain: &str) -> Value {
     json!({ "column": name, "mode": "deterministic", "domain": domain })
 }
 

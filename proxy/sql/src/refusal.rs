@@ -83,6 +83,10 @@ pub(crate) enum Reason {
     Declared { what: String, name: String },
     /// A new name that the policy does not declare as it declares the old one.
     NotAlike { name: String, new: String, wanted: String },
+    /// A partition that is declared by itself.
+    Partition(String),
+    /// A declared table that a query would make.
+    CreateAs(String),
     /// What is not sealed would get a name that the policy declares.
     Becomes { name: String, new: String },
     /// A foreign key between a sealed and a plain column, or with columns that are not named.
@@ -245,8 +249,16 @@ impl Reason {
             ),
             Self::Becomes { name, new } => unsupported(
                 format!("{name} cannot become {new}: the policy protects that, and it is not sealed"),
-                "Make it under its new name through pgveil and write the values there; or make \
-                 the change in the database directly, and pgveil migrate apply seals what is there.",
+                "Make it through pgveil as what it is to be and write the values there; or make the \
+                 change in the database directly, and pgveil migrate apply seals what is there.",
+            ),
+            Self::Partition(name) => unsupported(
+                format!("{name} cannot be made as a partition: the policy declares it by itself"),
+                "Declare the partitioned table alone: its partitions are protected with it.",
+            ),
+            Self::CreateAs(name) => unsupported(
+                format!("the protected table {name} cannot be made from a query"),
+                "Make the table with its columns, then write the rows with INSERT INTO ... SELECT.",
             ),
             Self::ForeignKey { left, right } => unsupported(
                 format!("a foreign key from {left} to {right} would join tokens with plain values"),
@@ -336,6 +348,8 @@ mod documented {
             Reason::Declared { .. } => "Declared",
             Reason::NotAlike { .. } => "NotAlike",
             Reason::Becomes { .. } => "Becomes",
+            Reason::Partition(_) => "Partition",
+            Reason::CreateAs(_) => "CreateAs",
             Reason::ForeignKey { .. } => "ForeignKey",
             Reason::ProfileLater(_) => "ProfileLater",
             Reason::Body { .. } => "Body",
@@ -348,11 +362,11 @@ mod documented {
         }
     }
 
-    const ALL: usize = 33;
+    const ALL: usize = 35;
 
     /// What happens, and a statement that shows it. `users` has `email` deterministic and
     /// `first_name` randomized; `note` is plain.
-    const EXAMPLES: [(&str, &str); 33] = [
+    const EXAMPLES: [(&str, &str); 35] = [
         (
             "The parser does not understand the statement",
             "SELECT * FROM users TABLESAMPLE system (1)",
@@ -425,6 +439,14 @@ mod documented {
         (
             "What is not sealed would get a name that the policy declares",
             "ALTER TABLE orders RENAME TO members",
+        ),
+        (
+            "A partition that is declared by itself",
+            "CREATE TABLE members PARTITION OF users DEFAULT",
+        ),
+        (
+            "A declared table would be made from a query",
+            "CREATE TABLE members AS SELECT id, email FROM users",
         ),
         (
             "A foreign key between a protected and a plain column",

@@ -360,7 +360,8 @@ impl Analysis<'_> {
         if let Some(order_by) = order_by {
             self.order_by(order_by, &columns, &scope, ctes)?;
         }
-        if into.is_some() {
+        if let Some(into) = into {
+            self.no_declared_table(&into.name, into.temporary)?;
             for column in &columns {
                 self.assign(column.kind, None, "the new table")?;
             }

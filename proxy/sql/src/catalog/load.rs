@@ -6,7 +6,9 @@ use pgveil_seal::{LogicalType, Mode};
 use thiserror::Error;
 
 use super::follow::{follow_functions, follow_views, inherit};
-use super::protect::{check_physical, check_triggers, own_schema, pending, seal_table, undeclared};
+use super::protect::{
+    check_physical, check_triggers, own_schema, pending, seal_table, undeclared, unrecorded,
+};
 use super::{Catalog, Column, Problem, Relation, Settings};
 use crate::filter::ScopeFilter;
 use crate::physical::{FoundTrigger, SCHEMA};
@@ -254,7 +256,7 @@ impl CatalogLoad {
             .filter(|function| function.schema == SCHEMA)
             .map(|function| (function.name.clone(), function.body.trim_end_matches(' ').to_owned()))
             .collect();
-        undeclared(&mut catalog, &records, &guards);
+        undeclared(&mut catalog, &records);
         check_physical(&mut catalog, &guards);
         for profile in declaration.tables.iter().filter_map(|t| t.profile.as_ref()) {
             let Some(oid) = catalog.names.get(&(profile.schema.clone(), profile.table.clone()))
@@ -272,6 +274,7 @@ impl CatalogLoad {
             relation.problems.push(Problem { writes_only: true, refusal: own_schema() });
         }
         inherit(&mut catalog, &children);
+        unrecorded(&mut catalog, &records, &guards);
         follow_views(&mut catalog, &views, settings);
         follow_functions(&mut catalog, functions, &row_types, &declaration.safe_functions);
         for (schema, name) in catalog

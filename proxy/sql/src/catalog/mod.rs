@@ -179,6 +179,12 @@ impl Catalog {
         relation.oid =
             (0..u32::MAX).rev().find(|oid| !self.relations.contains_key(oid)).unwrap_or(u32::MAX);
         self.names.insert((relation.schema.clone(), relation.name.clone()), relation.oid);
+        if relation.in_scope {
+            let schemas = self.scoped.entry(relation.name.clone()).or_default();
+            if !schemas.contains(&relation.schema) {
+                schemas.push(relation.schema.clone());
+            }
+        }
         self.relations.insert(relation.oid, relation);
     }
 
@@ -209,6 +215,18 @@ impl Catalog {
             next += 1;
         }
         found[1..].iter().filter_map(|oid| self.relations.get(oid)).collect()
+    }
+
+    /// The declared table whose protection a relation has: its own, or that of the root of its
+    /// partitions.
+    pub fn root(&self, relation: &Relation) -> Option<&TableProtection> {
+        let mut oid = relation.oid;
+        let mut root = relation;
+        while let Some((parent, _)) = self.children.iter().find(|(_, below)| below.contains(&oid)) {
+            oid = *parent;
+            root = self.relations.get(parent).filter(|above| above.protected.is_some())?;
+        }
+        self.declared(&root.schema, &root.name).filter(|_| root.protected.is_some())
     }
 
     /// A declared column that is not sealed (yet).

@@ -237,9 +237,9 @@ pub(super) fn check_triggers(
     }
 }
 
-/// A column that is recorded as sealed, or guarded, and that no policy declares, holds tokens
-/// that nobody may read or write: its table is refused rather than served raw.
-pub(super) fn undeclared(catalog: &mut Catalog, records: &[Record], guards: &[Guard]) {
+/// A column that is recorded as sealed, and that no policy declares, holds tokens that nobody may
+/// read or write: its table is refused rather than served raw.
+pub(super) fn undeclared(catalog: &mut Catalog, records: &[Record]) {
     for record in records.iter().filter(|r| r.sealed) {
         let Some(relation) = catalog.relations.get_mut(&record.relation) else { continue };
         let known = relation.columns.iter().any(|c| c.name == record.column && c.sealed.is_some());
@@ -255,6 +255,11 @@ pub(super) fn undeclared(catalog: &mut Catalog, records: &[Record], guards: &[Gu
             });
         }
     }
+}
+
+/// A guard without a record: what it guards holds tokens, whose column nobody knows. (Partitions
+/// have their parents' guards, and no records.)
+pub(super) fn unrecorded(catalog: &mut Catalog, records: &[Record], guards: &[Guard]) {
     for Guard { relation: oid, name, .. } in guards {
         let Some(relation) = catalog.relations.get_mut(oid) else { continue };
         if !records.iter().any(|r| r.relation == *oid && r.sealed) && relation.protected.is_none() {

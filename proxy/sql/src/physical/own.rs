@@ -43,6 +43,8 @@ pub const FORGET: &str = "forget";
 pub const ADOPT: &str = "adopt";
 /// Lets the record follow a column that was renamed.
 pub const RENAMED: &str = "renamed";
+/// Removes the records of a table that is a partition now, of a table that is sealed alike.
+pub const ATTACHED: &str = "attached";
 /// Gives a profile's trigger function, which is there, another text.
 pub const REGENERATE: &str = "regenerate";
 /// The type of a profile's key.
@@ -52,7 +54,7 @@ pub const KEY_TYPE: &str = "key_type";
 pub const UNCOMPUTED: &str = "uncomputed";
 
 /// All of them.
-pub const OWN_FUNCTIONS: [OwnFunction; 9] = [
+pub const OWN_FUNCTIONS: [OwnFunction; 10] = [
     OwnFunction {
         name: UNCOMPUTED,
         arguments: "token text",
@@ -262,6 +264,30 @@ BEGIN
       MESSAGE = format('column %s.%I is not recorded as sealed', of_relation, of_column),
       HINT = 'pgveil check says what is missing.';
   END IF;
+END
+",
+    },
+    OwnFunction {
+        name: ATTACHED,
+        arguments: "of_relation regclass",
+        result: "void",
+        definer: true,
+        body: "
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM pg_class c WHERE c.oid = of_relation
+      AND pg_has_role(session_user, c.relowner, 'MEMBER')) THEN
+    RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
+      MESSAGE = format('must be owner of table %s', of_relation);
+  END IF;
+  DELETE FROM pgveil.columns r
+  WHERE r.relation = of_relation AND EXISTS (
+    SELECT FROM pg_partition_ancestors(of_relation) p
+    JOIN pgveil.columns above ON above.relation = p.relid AND above.relation <> of_relation
+    WHERE (above.column_name, above.mode, above.domain, above.keyring, above.type_oid, above.typmod,
+        above.stage)
+      = (r.column_name, r.mode, r.domain, r.keyring, r.type_oid, r.typmod, r.stage)
+      AND (r.mode = 'randomized' OR above.key_id = r.key_id));
 END
 ",
     },

@@ -148,38 +148,10 @@ END
     )
 }
 
-/// Body of the TRUNCATE trigger on the base table and its partitions.
+/// Body of the TRUNCATE trigger on the base table and its partitions. It does not truncate the
+/// profile: that may be truncated by the same command, and is in use then.
 pub(super) fn truncate_body(table: &TableProtection, profile: &Profile) -> String {
-    let Names { base, key, profile: profile_table, link, copies, .. } = Names::new(table, profile);
-    let gone = format!("NOT EXISTS (SELECT FROM {base} AS b WHERE b.{key} {EQUALS} p.{link})");
-    match profile.owner {
-        ProfileOwner::Pgveil => format!(
-            // Not TRUNCATE: the profile may be truncated by the same command, and is in use then.
-            "
-BEGIN
-  DELETE FROM {profile_table} AS p WHERE {gone};
-  RETURN NULL;
-END
-"
-        ),
-        ProfileOwner::Application => {
-            let nulls = list(profile.copies.iter().map(|_| "NULL".to_owned()));
-            let filled = profile
-                .copies
-                .iter()
-                .map(|(_, c)| format!("p.{} IS NOT NULL", quote_ident(c)))
-                .collect::<Vec<_>>()
-                .join(" OR ");
-            format!(
-                "
-BEGIN
-  UPDATE {profile_table} AS p SET ({copies}) = ROW({nulls}) WHERE ({filled}) AND {gone};
-  RETURN NULL;
-END
-"
-            )
-        }
-    }
+    format!("\nBEGIN\n  {};\n  RETURN NULL;\nEND\n", sweep(table, profile))
 }
 
 /// Body of the trigger on an application's own profile table.
@@ -194,6 +166,41 @@ BEGIN
   RETURN NEW;
 END
 "
+    )
+}
+
+/// Takes away the copies of rows that are gone without a trigger.
+pub fn sweep(table: &TableProtection, profile: &Profile) -> String {
+    let Names { base, key, profile: profile_table, link, copies, .. } = Names::new(table, profile);
+    let gone = format!("NOT EXISTS (SELECT FROM {base} AS b WHERE b.{key} {EQUALS} p.{link})");
+    match profile.owner {
+        ProfileOwner::Pgveil => format!("DELETE FROM {profile_table} AS p WHERE {gone}"),
+        ProfileOwner::Application => {
+            let nulls = list(profile.copies.iter().map(|_| "NULL".to_owned()));
+            let filled = profile
+                .copies
+                .iter()
+                .map(|(_, c)| format!("p.{} IS NOT NULL", quote_ident(c)))
+                .collect::<Vec<_>>()
+                .join(" OR ");
+            format!(
+                "UPDATE {profile_table} AS p SET ({copies}) = ROW({nulls}) WHERE ({filled}) AND {gone}"
+            )
+        }
+    }
+}
+
+/// The same as a statement of a PL/pgSQL block in which base and profile may have been dropped.
+pub fn sweep_if_there(table: &TableProtection, profile: &Profile) -> String {
+    let there = |schema: &str, name: &str| {
+        let name = quote_literal(&quote_name(schema, name));
+        format!("pg_catalog.to_regclass({name}) IS NOT NULL")
+    };
+    format!(
+        "IF {} AND {} THEN {}; END IF",
+        there(&table.schema, &table.table),
+        there(&profile.schema, &profile.table),
+        sweep(table, profile)
     )
 }
 

@@ -77,7 +77,7 @@ impl<'c> Analysis<'c> {
     /// True where a relation in scope is named that is neither what is altered nor what a key
     /// refers to, and may be a row of it: the tree tells. `None`: it is one, or its type.
     fn rows_in_alter(&self, relations: &[&'c Relation]) -> Option<bool> {
-        const NAMED: [&str; 11] = [
+        const NAMED: [&str; 12] = [
             "add",
             "alter",
             "column",
@@ -86,6 +86,7 @@ impl<'c> Analysis<'c> {
             "exists",
             "index",
             "key",
+            "partition",
             "rename",
             "references",
             "to",
@@ -176,7 +177,7 @@ impl<'c> Analysis<'c> {
             let copies = declared.profile.iter().flat_map(|profile| &profile.copies);
             let completes = copies.clone().any(|(source, _)| !before.contains(source));
             if completes {
-                self.make_profile(declared, true, false, |name| complete.contains(name))?;
+                self.make_profile(declared, Some(relation), false, |name| complete.contains(name))?;
             }
         }
         for (base, profile) in self.application_profiles(&relation.schema, &relation.name) {
@@ -248,6 +249,12 @@ impl<'c> Analysis<'c> {
             AlterTableOperation::RenameTable { table_name } => {
                 let (RenameTableNameKind::As(name) | RenameTableNameKind::To(name)) = table_name;
                 self.rename_table(name, relation)
+            }
+            AlterTableOperation::AttachPartitionOf { partition, for_values: _ } => {
+                self.attach(partition, relation)
+            }
+            AlterTableOperation::DetachPartitionOf { partition, mode } => {
+                self.detach(partition, relation, mode.is_some())
             }
             // Guards cannot be named: see `alter_by_tokens`.
             AlterTableOperation::DropConstraint { .. }

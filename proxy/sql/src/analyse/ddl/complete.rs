@@ -176,6 +176,11 @@ impl<'c> Analysis<'c> {
                 };
                 self.completion.after.push(step);
             }
+            if let Some(root) = self.kept_in_step(relation).filter(|_| base.is_none())
+                && let Some(declared) = &root.profile
+            {
+                self.completion.after.push(profile::sweep_if_there(root, declared));
+            }
             for (table, profile) in catalog.profile_of(&relation.schema, &relation.name) {
                 if profile.owner == ProfileOwner::Application {
                     self.completion.after.push(profile::drop_triggers_without(
@@ -190,19 +195,19 @@ impl<'c> Analysis<'c> {
     }
 
     /// Makes the profile of a table whose declared copies all have their source now, where the
-    /// application's own profile table is there as well. `filled`: the table may have rows.
-    /// `again`: the profile is there, and its generated code names what is renamed.
+    /// application's own profile table is there as well. `base`: the table, where it is there
+    /// already. `again`: the profile is there, and its generated code names what is renamed.
     pub(super) fn make_profile(
         &mut self,
         table: &TableProtection,
-        filled: bool,
+        base: Option<&Relation>,
         again: bool,
         has: impl Fn(&str) -> bool,
     ) -> Result<(), Refusal> {
         let Some(declared) = &table.profile else { return Ok(()) };
         let found = self.catalog.relation(&declared.schema, &declared.table);
         let copies = |name: &str| found.is_some_and(|p| p.columns.iter().any(|c| c.name == *name));
-        self.make_either(table, filled, again, has, copies)
+        self.make_either(table, base, again, has, copies)
     }
 
     /// The same when the statement makes the application's profile table, or a column in it, of
@@ -215,13 +220,13 @@ impl<'c> Analysis<'c> {
         let base = self.catalog.relation(&table.schema, &table.table);
         let has =
             |name: &str| base.is_some_and(|base| base.columns.iter().any(|c| c.name == *name));
-        self.make_either(table, true, false, has, copies)
+        self.make_either(table, base, false, has, copies)
     }
 
     fn make_either(
         &mut self,
         table: &TableProtection,
-        filled: bool,
+        base: Option<&Relation>,
         again: bool,
         has: impl Fn(&str) -> bool,
         copies: impl Fn(&str) -> bool,
@@ -251,8 +256,13 @@ impl<'c> Analysis<'c> {
         if !triggers.iter().all(ready) {
             return Err(self.refuse(Reason::NotPrepared(path)));
         }
+        let below = base.map(|base| self.catalog.descendants(base.oid)).unwrap_or_default();
         let steps = &mut self.completion.after;
         if again {
+            for partition in &below {
+                let on = (partition.schema.as_str(), partition.name.as_str());
+                steps.push(profile::drop_triggers(on, &[profile::TRUNCATE_TRIGGER]));
+            }
             for trigger in &triggers {
                 let on = (trigger.schema.as_str(), trigger.table.as_str());
                 steps.push(profile::drop_triggers(on, &[&trigger.name]));
@@ -270,9 +280,10 @@ impl<'c> Analysis<'c> {
         for trigger in &triggers {
             steps.extend(profile::create_trigger(trigger));
         }
-        if filled || !is_own {
+        if base.is_some() || !is_own {
             steps.push(profile::fill(table, declared));
         }
+        self.partition_triggers(table, &below);
         Ok(())
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use sqlparser::ast::{ColumnOption, CreateTable};
+use sqlparser::ast::{ColumnOption, CreateTable, ObjectName};
 
 use super::super::Analysis;
 use super::super::kind::Kind;
+use super::super::meet::path;
 use super::super::scope::{Ctes, fold, parts};
 use super::definition::Target;
 use crate::catalog::{Column, Protected, Relation, SealedRef};
@@ -23,8 +24,11 @@ impl<'c> Analysis<'c> {
     ) -> Result<bool, Refusal> {
         let words = self.words();
         let exists = words.is(at + 1, "if");
-        let (name, _) = self.name_at(if exists { at + 4 } else { at + 1 });
+        let (name, behind) = self.name_at(if exists { at + 4 } else { at + 1 });
         let made = self.made(&name).filter(|_| !temporary);
+        if self.create_like(behind, made.clone())? {
+            return Ok(true);
+        }
         if let Some((schema, table)) = made {
             let found = self.catalog.relation(&schema, &table);
             if self.catalog.declared(&schema, &table).is_some() {
@@ -83,20 +87,18 @@ impl<'c> Analysis<'c> {
     pub(in super::super) fn create_table(&mut self, table: &CreateTable) -> Result<(), Refusal> {
         let made = parts(&table.name).and_then(|name| self.made(&name));
         let made = made.filter(|_| !table.temporary);
+        if let Some(parent) = &table.partition_of {
+            return self.create_partition(table, parent, made);
+        }
         let declared = made.as_ref().and_then(|(schema, name)| self.catalog.declared(schema, name));
         let profiles = made
             .as_ref()
             .map_or_else(Vec::new, |(schema, name)| self.application_profiles(schema, name));
-        let copied = table.like.is_some()
-            || table.inherits.is_some()
-            || table.partition_of.is_some()
-            || table.clone.is_some();
+        let copied = table.like.is_some() || table.inherits.is_some() || table.clone.is_some();
         let known = made.filter(|_| declared.is_some() || !profiles.is_empty());
         let Some((schema, name)) = known else {
             let Some(query) = table.query.as_ref().filter(|_| !copied) else {
-                return Err(
-                    self.unsupported_write("CREATE TABLE ... LIKE, INHERITS or PARTITION OF")
-                );
+                return Err(self.unsupported_write("CREATE TABLE ... INHERITS, or LIKE and more,"));
             };
             for column in self.query(query, None, &Ctes::default())? {
                 self.assign(column.kind, None, "the new table")?;
@@ -104,11 +106,13 @@ impl<'c> Analysis<'c> {
             return Ok(());
         };
         self.touched = true;
-        if copied || table.query.is_some() {
-            return Err(self.refuse(Reason::Statement {
-                what: "CREATE TABLE ... AS, LIKE, INHERITS or PARTITION OF".into(),
-                relation: format!("{schema}.{name}"),
-            }));
+        let relation = format!("{schema}.{name}");
+        if copied {
+            let what = "CREATE TABLE ... INHERITS, or LIKE and more,".into();
+            return Err(self.refuse(Reason::Statement { what, relation }));
+        }
+        if table.query.is_some() {
+            return Err(self.refuse(Reason::CreateAs(relation)));
         }
         let mut target = Target { schema, table: name, columns: Vec::new(), texts: HashSet::new() };
         for definition in &table.columns {
@@ -120,12 +124,13 @@ impl<'c> Analysis<'c> {
         for constraint in &table.constraints {
             self.constraint(constraint, &target)?;
         }
+        self.no_sealed_partition_key(&target)?;
         self.pass_over_literals(0, self.tokens.len());
         let has = |name: &str| target.columns.iter().any(|column| *column.name == *name);
         // IF NOT EXISTS: what is there has its profile.
         if self.catalog.relation(&target.schema, &target.table).is_none() {
             if let Some(declared) = declared.filter(|_| !self.completion.is_empty()) {
-                self.make_profile(declared, false, false, has)?;
+                self.make_profile(declared, None, false, has)?;
             }
             for (base, _) in &profiles {
                 self.make_copies(base, has)?;
@@ -133,6 +138,40 @@ impl<'c> Analysis<'c> {
             self.makes = Some(Box::new(made_relation(declared, &profiles, table, &target)));
         }
         self.wrap("CREATE TABLE");
+        Ok(())
+    }
+}
+
+impl Analysis<'_> {
+    /// SELECT INTO makes no declared table.
+    pub(in super::super) fn no_declared_table(
+        &self,
+        name: &ObjectName,
+        temporary: bool,
+    ) -> Result<(), Refusal> {
+        let made = parts(name).and_then(|name| self.made(&name)).filter(|_| !temporary);
+        let Some((schema, name)) = made else { return Ok(()) };
+        let declared = self.catalog.declared(&schema, &name).is_some()
+            || !self.application_profiles(&schema, &name).is_empty();
+        if declared {
+            return Err(self.refuse(Reason::CreateAs(format!("{schema}.{name}"))));
+        }
+        Ok(())
+    }
+
+    /// The bounds of partitions are values.
+    fn no_sealed_partition_key(&self, target: &Target) -> Result<(), Refusal> {
+        let words = self.words();
+        let start = (1..self.tokens.len())
+            .find(|index| words.is(index - 1, "partition") && words.is(*index, "by"));
+        for index in start.unwrap_or(self.tokens.len())..self.tokens.len() {
+            if let Kind::Sealed(sealed) = target.kind(&words.at(index)) {
+                return Err(self.refuse(Reason::Unsealable {
+                    what: "a place in the partition key".into(),
+                    column: path(self.catalog, sealed.column),
+                }));
+            }
+        }
         Ok(())
     }
 }

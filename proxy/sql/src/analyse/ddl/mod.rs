@@ -3,13 +3,16 @@
 //! A statement that makes or changes a protected column is edited in place (type, default,
 //! guard), and what completes it (the record, the profile and its triggers) runs in the same
 //! statement: see [`complete`]. The parts: [`create_table`], [`alter_table`], [`definition`]
-//! (columns and constraints, in both), [`index`], [`rename`], and here the decisions that need no tree.
+//! (columns and constraints, in both), [`index`], [`like`],
+//! [`partition`], [`rename`], and here the decisions that need no tree.
 
 mod alter_table;
 mod complete;
 mod create_table;
 mod definition;
 mod index;
+mod like;
+mod partition;
 mod rename;
 
 use sqlparser::ast::ObjectName;

@@ -65,7 +65,7 @@ impl<'c> Analysis<'c> {
             let has = |name: &str| {
                 name == new || (name != old && target.columns.iter().any(|c| *c.name == *name))
             };
-            self.make_profile(declared, true, true, has)?;
+            self.make_profile(declared, Some(relation), true, has)?;
         }
         Ok(())
     }
@@ -166,10 +166,8 @@ impl<'c> Analysis<'c> {
                 self.move_profile(relation, was, next)
             }
             (Some(was), _) => {
-                let sealed = was.columns.iter().filter(|c| is_sealed(relation, &c.column));
-                let columns: Vec<String> =
-                    sealed.map(|c| format!("{} {}", c.column, sealed_as(c))).collect();
-                let wanted = format!("declare {new} as well, with {}", columns.join("; "));
+                let wanted =
+                    format!("declare {new} as well, with {}", sealed_columns(relation, was));
                 Err(self.refuse(Reason::NotAlike { name, new, wanted }))
             }
         }
@@ -185,8 +183,8 @@ impl<'c> Analysis<'c> {
         if was.profile.is_none() && next.profile.is_none() {
             return Ok(());
         }
-        let mut on = vec![(next.schema.as_str(), next.table.as_str())];
         let below = self.catalog.descendants(relation.oid);
+        let mut on = vec![(next.schema.as_str(), next.table.as_str())];
         on.extend(below.iter().map(|child| (child.schema.as_str(), child.name.as_str())));
         let steps = &mut self.completion.after;
         steps.push(profile::drop_triggers(on[0], &[profile::ROW_TRIGGER]));
@@ -204,15 +202,20 @@ impl<'c> Analysis<'c> {
             }
         }
         let has = |name: &str| relation.columns.iter().any(|c| c.name == *name);
-        self.make_profile(next, true, false, has)?;
-        self.partition_triggers(next, &below);
-        Ok(())
+        self.make_profile(next, Some(relation), false, has)
     }
 
     fn declared_below(&self, relation: &Relation) -> bool {
         let below = self.catalog.descendants(relation.oid);
         below.iter().any(|child| self.catalog.declared(&child.schema, &child.name).is_some())
     }
+}
+
+/// What is declared of a relation's sealed columns, in words.
+pub(super) fn sealed_columns(relation: &Relation, declared: &TableProtection) -> String {
+    let sealed = declared.columns.iter().filter(|c| is_sealed(relation, &c.column));
+    let columns: Vec<String> = sealed.map(|c| format!("{} {}", c.column, sealed_as(c))).collect();
+    columns.join("; ")
 }
 
 fn is_sealed(relation: &Relation, column: &str) -> bool {
