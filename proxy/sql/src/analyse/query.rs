@@ -361,7 +361,7 @@ impl Analysis<'_> {
             self.order_by(order_by, &columns, &scope, ctes)?;
         }
         if let Some(into) = into {
-            self.no_declared_table(&into.name, into.temporary)?;
+            self.no_declared_table(&into.targets, into.temporary)?;
             for column in &columns {
                 self.assign(column.kind, None, "the new table")?;
             }

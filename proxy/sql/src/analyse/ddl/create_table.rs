@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sqlparser::ast::{ColumnOption, CreateTable, ObjectName};
+use sqlparser::ast::{ColumnOption, CreateTable, Expr};
 
 use super::super::Analysis;
 use super::super::kind::Kind;
@@ -146,10 +146,15 @@ impl Analysis<'_> {
     /// SELECT INTO makes no declared table.
     pub(in super::super) fn no_declared_table(
         &self,
-        name: &ObjectName,
+        targets: &[Expr],
         temporary: bool,
     ) -> Result<(), Refusal> {
-        let made = parts(name).and_then(|name| self.made(&name)).filter(|_| !temporary);
+        let name: Vec<String> = match targets {
+            [Expr::Identifier(name)] => vec![fold(name)],
+            [Expr::CompoundIdentifier(names)] => names.iter().map(fold).collect(),
+            _ => return Err(self.unparsed("SELECT INTO something else than a table")),
+        };
+        let made = self.made(&name).filter(|_| !temporary);
         let Some((schema, name)) = made else { return Ok(()) };
         let declared = self.catalog.declared(&schema, &name).is_some()
             || !self.application_profiles(&schema, &name).is_empty();
