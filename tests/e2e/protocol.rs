@@ -289,7 +289,15 @@ fn plans_follow_the_schema() {
 #[test]
 fn functions_that_the_policy_declares_safe() {
     let mut config = crate::sample::config(pgveil_tests::twin::Mode::Mixed);
-    config["safe_functions"] = serde_json::json!(["public.purge", "how_many", "show_all"]);
+    config["safe_functions"] = serde_json::json!([
+        "public.purge",
+        "how_many",
+        "show_all",
+        "first_one",
+        "listed",
+        "twice",
+        "taken"
+    ]);
     let schema = "CREATE TABLE auth_user (id int PRIMARY KEY, email varchar(254), first_name \
                   varchar(150), last_name varchar(150)); \
                   CREATE TABLE contact (email varchar(254), phone text, code char(8), nick varchar); \
@@ -299,11 +307,26 @@ fn functions_that_the_policy_declares_safe() {
                   CREATE PROCEDURE purge() LANGUAGE sql AS 'DELETE FROM auth_user WHERE id > 1'; \
                   CREATE FUNCTION show_all() RETURNS SETOF auth_user LANGUAGE sql AS \
                   'SELECT * FROM auth_user'; \
+                  CREATE FUNCTION first_one(wanted int DEFAULT 1) RETURNS auth_user LANGUAGE plpgsql \
+                  STABLE AS 'DECLARE r auth_user; BEGIN SELECT * INTO r FROM auth_user WHERE id = \
+                  wanted; RETURN r; END'; \
+                  CREATE FUNCTION listed() RETURNS TABLE (mail text) LANGUAGE sql AS \
+                  'SELECT email FROM auth_user'; \
+                  CREATE FUNCTION twice() RETURNS SETOF auth_user LANGUAGE sql AS \
+                  'SELECT * FROM auth_user'; \
+                  CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1'; \
+                  CREATE FUNCTION taken(auth_user) RETURNS SETOF auth_user LANGUAGE sql AS \
+                  'SELECT $1'; \
+                  CREATE FUNCTION unsafe() RETURNS SETOF auth_user LANGUAGE sql AS \
+                  'SELECT * FROM auth_user'; \
                   CREATE FUNCTION other() RETURNS text LANGUAGE sql AS \
                   'SELECT max(email) FROM auth_user'";
     let site =
         Site::new(server(), "safe functions", schema, &config).guarding(&crate::sample::CANARIES);
+    site.direct().run("CREATE VIEW hidden AS SELECT email FROM unsafe()");
     let mut client = site.connect();
+    let view = "CREATE VIEW shown AS SELECT id, email FROM show_all()";
+    assert_eq!(client.run(view).tags(), "CREATE VIEW");
     client.run("INSERT INTO auth_user VALUES (1, 'a@canary.example'), (2, 'b@canary.example')");
     assert_eq!(client.run("SELECT how_many()").value(), "2");
     assert_eq!(client.run("CALL purge()").tags(), "CALL");
@@ -311,10 +334,52 @@ fn functions_that_the_policy_declares_safe() {
         client.run("SELECT how_many(), email FROM auth_user").rows(),
         [["1", "a@canary.example"]]
     );
-    for refused in
-        ["SELECT other()", "SELECT * FROM show_all()", "SELECT how_many(email) FROM auth_user"]
-    {
+    for refused in [
+        "SELECT other()",
+        "SELECT how_many(email) FROM auth_user",
+        "SELECT * FROM unsafe()",
+        "SELECT * FROM twice()",
+        "SELECT taken(u) FROM auth_user u",
+        "SELECT * FROM hidden",
+        "SELECT * FROM show_all() WHERE first_name = 'x'",
+        "SELECT upper(email) FROM show_all()",
+        "SELECT row_to_json(show_all())",
+    ] {
         client.run(refused).failed("0A000");
     }
+    // Rows of the table are its rows, whatever they come out of.
+    client.run("INSERT INTO auth_user VALUES (2, 'b@canary.example', 'Bo Canaryson')");
+    for (query, expected) in [
+        ("SELECT email FROM show_all() ORDER BY id", vec!["a@canary.example", "b@canary.example"]),
+        (
+            "SELECT first_name FROM show_all() WHERE email = 'b@canary.example'",
+            vec!["Bo Canaryson"],
+        ),
+        (
+            "SELECT s.email FROM public.show_all() s JOIN auth_user USING (email) WHERE s.id = 2",
+            vec!["b@canary.example"],
+        ),
+        ("SELECT email FROM first_one()", vec!["a@canary.example"]),
+        ("SELECT (first_one(2)).email", vec!["b@canary.example"]),
+        ("SELECT (f).email FROM (SELECT first_one(2) AS f) x", vec!["b@canary.example"]),
+        ("SELECT count(DISTINCT email)::text FROM show_all()", vec!["2"]),
+        ("SELECT email FROM shown WHERE email = 'a@canary.example'", vec!["a@canary.example"]),
+        (
+            "SELECT u.email FROM auth_user u, LATERAL first_one(u.id) f WHERE f.email = u.email AND u.id = 1",
+            vec!["a@canary.example"],
+        ),
+    ] {
+        assert_eq!(client.run(query).rows().concat(), expected, "{query}");
+        assert_eq!(client.execute(query, &[]).rows().concat(), expected, "{query}");
+    }
+    let row = client.run("SELECT first_one(1)").value();
+    assert!(row.contains("a@canary.example"), "{row}");
+    let described = client.run("SELECT email FROM show_all() LIMIT 0").results.pop();
+    let Some(pgveil_tests::Outcome::Done { columns, .. }) = described else {
+        panic!("{described:?}")
+    };
+    assert_eq!((columns[0].type_oid, columns[0].typmod), (1043, 258));
+    // What is declared to be text is shown as it is.
+    assert!(client.run("SELECT mail FROM listed() LIMIT 1").value().starts_with("gAAAA"));
     site.assert_clean();
 }

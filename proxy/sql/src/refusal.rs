@@ -199,8 +199,7 @@ impl Reason {
             Self::Function { function, relation } => unsupported(
                 format!("the function {function} reads or writes the protected relation {relation}"),
                 "Its body runs in the server, on tokens. Run its statements through pgveil instead, \
-                 or, if it neither computes on protected values nor shows them, declare it safe in \
-                 the policy.",
+                 or, if it does not compute on protected values, declare it safe in the policy.",
             ),
             Self::Statement { what, relation } => unsupported(
                 format!("{what} is not supported on the protected relation {relation}"),

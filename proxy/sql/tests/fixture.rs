@@ -35,7 +35,8 @@ pub fn settings() -> Settings {
 }
 
 /// `users(id, email, first_name, note)` with email deterministic and first_name randomized,
-/// `subscribers(id, email)` of the same domain, `vault(secret)` of another, `orders(id, user_id, total)`, two views;
+/// `subscribers(id, email)` of the same domain, `vault(secret)` of another, `orders(id, user_id, total)`, two views, functions, of which `purge()` and
+/// `colleagues(int)`, which returns users, are safe;
 /// declared, and not there yet, `members(id, email, phone)` with a profile, `visitors(id, email)`,
 /// for which the database is not prepared, and `audit_entry(email)`, whose key is not at hand.
 pub fn catalog() -> Catalog {
@@ -80,6 +81,8 @@ pub fn catalog() -> Catalog {
         row(1, &[relation, number, name, type_oid, "-1", ""]);
     }
     row(3, &["public", "everybody", "select email from users", "25", "-"]);
+    row(3, &["public", "colleagues", "select * from users where id < $1", "9100", "-"]);
+    row(3, &["public", "strangers", "select * from users where id > $1", "9100", "-"]);
     row(3, &["public", "purge", "delete from users where id < 100", "2278", "-"]);
     row(3, &["public", "purge_and_show", "select purge()", "25", "-"]);
     for (relation, column) in
@@ -177,7 +180,10 @@ pub fn catalog() -> Catalog {
                 }],
             ),
         ],
-        safe_functions: vec![("public".into(), "purge".into())],
+        safe_functions: vec![
+            ("public".into(), "purge".into()),
+            ("public".into(), "colleagues".into()),
+        ],
     };
     for function in &OWN_FUNCTIONS {
         row(3, &["pgveil", function.name, function.body, "2278", "-"]);

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 
 use super::Analysis;
 use super::kind::{Array, Element, Kind, Meet};
-use super::scope::{Col, Ctes, Scope, Source, parts};
+use super::scope::{Col, Ctes, Scope, Source, parts, relation_columns};
 use crate::refusal::{Reason, Refusal};
 use crate::rules::{Treats, function_rule};
 
@@ -33,7 +33,8 @@ impl Analysis<'_> {
         if !matches!(parameters, FunctionArguments::None) {
             return Err(self.unparsed("a function with two argument lists"));
         }
-        let builtin = self.function_name(name)?;
+        let rows = self.row_function(name)?;
+        let builtin = if rows.is_some() { None } else { self.function_name(name)? };
         self.order_inside(within_group, scope, ctes)?;
         if let Some(condition) = filter {
             self.plain_expr(condition, scope, ctes, "FILTER")?;
@@ -184,7 +185,7 @@ impl Analysis<'_> {
                 for kind in kinds {
                     self.plain(kind, &format!("the function {shown}"))?;
                 }
-                Ok(Kind::Plain)
+                Ok(rows.map_or(Kind::Plain, |columns| self.kinds.row(columns)))
             }
         }
     }
@@ -350,6 +351,21 @@ impl Analysis<'_> {
         })
     }
 
+    /// The columns of a row that a function returns, where the policy declares it safe.
+    fn row_function(&mut self, name: &ObjectName) -> Result<Option<Vec<Col>>, Refusal> {
+        let catalog = self.catalog;
+        let names = parts(name).unwrap_or_default();
+        let found = catalog.functions.iter().find(|function| match names.as_slice() {
+            [name] => function.name == *name,
+            [schema, name] => function.name == *name && function.schema == *schema,
+            _ => false,
+        });
+        let rows = found.and_then(|function| catalog.relations.get(&function.rows?));
+        let Some(relation) = rows else { return Ok(None) };
+        self.touch(relation, false)?;
+        Ok(Some(relation_columns(relation)))
+    }
+
     /// A function in FROM: its columns, where they are known.
     pub(super) fn table_function(
         &mut self,
@@ -358,7 +374,8 @@ impl Analysis<'_> {
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<Option<Vec<Col>>, Refusal> {
-        let builtin = self.function_name(name)?;
+        let rows = self.row_function(name)?;
+        let builtin = if rows.is_some() { None } else { self.function_name(name)? };
         if builtin.as_deref() == Some("unnest") {
             let arrays = args.iter().map(|arg| match arg {
                 FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
@@ -372,6 +389,9 @@ impl Analysis<'_> {
         for arg in args {
             let kind = self.argument(arg, scope, ctes)?;
             self.plain(kind, &format!("the function {shown}"))?;
+        }
+        if rows.is_some() {
+            return Ok(rows);
         }
         let columns = builtin.as_deref().and_then(known_columns);
         Ok(columns.map(|names| {

@@ -82,8 +82,9 @@ pub(super) fn follow_views(catalog: &mut Catalog, views: &[(u32, String)], setti
     // One pass more for every level of views over views.
     for _ in 0..=worded.len() {
         let mut changed = false;
-        let in_scope: Vec<String> =
-            catalog.relations.values().filter(|r| r.in_scope).map(|r| r.name.clone()).collect();
+        let relations = catalog.relations.values().filter(|r| r.in_scope).map(|r| &r.name);
+        let functions = catalog.functions.iter().map(|function| &function.name);
+        let in_scope: Vec<String> = relations.chain(functions).cloned().collect();
         for (oid, text, words) in &worded {
             if !in_scope.iter().any(|name| mentions(words, name)) {
                 continue;
@@ -143,45 +144,53 @@ pub(super) fn follow_views(catalog: &mut Catalog, views: &[(u32, String)], setti
 /// `pg_type.oid` of `trigger` and `event_trigger`: such functions cannot be called in SQL.
 const TRIGGER_RESULTS: [u32; 2] = [2279, 3838];
 
-/// Functions that name a relation in scope, or call a function that does, are in scope.
+/// Functions that name a relation in scope, or call a function that does, are in scope. One that
+/// the policy declares safe, and that returns rows of a relation in scope, is so as that relation.
 pub(super) fn follow_functions(
     catalog: &mut Catalog,
-    functions: Vec<FunctionRow>,
+    functions: &[FunctionRow],
     row_types: &HashMap<u32, u32>,
     safe: &[(String, String)],
 ) {
-    let mut waiting: Vec<_> = functions
-        .into_iter()
-        .filter(|f| f.schema != "pgveil" && !TRIGGER_RESULTS.contains(&f.result))
-        .collect();
+    catalog.functions.clear();
+    let is_called = |f: &&FunctionRow| f.schema != "pgveil" && !TRIGGER_RESULTS.contains(&f.result);
+    let mut waiting: Vec<_> = functions.iter().filter(is_called).collect();
     let mut scope: Vec<(String, String)> = catalog
         .relations
         .values()
         .filter(|r| r.in_scope && r.schema != "pgveil")
         .map(|r| (r.name.clone(), format!("{}.{}", r.schema, r.name)))
         .collect();
+    let relation = |oid: &u32| {
+        let relation = row_types.get(oid).and_then(|oid| catalog.relations.get(oid));
+        relation.filter(|relation| relation.in_scope)
+    };
+    let mut all = Vec::new();
     loop {
         let mut found = Vec::new();
         waiting.retain(|function| {
-            let by_type = std::iter::once(&function.result)
-                .chain(&function.arguments)
-                .filter_map(|oid| row_types.get(oid))
-                .filter_map(|oid| catalog.relations.get(oid))
-                .find(|relation| relation.in_scope)
-                .map(|relation| format!("{}.{}", relation.schema, relation.name));
-            let is_safe = || safe.iter().any(|(s, f)| *s == function.schema && *f == function.name);
-            let relation = by_type.or_else(|| {
-                if is_safe() {
+            let is_safe = safe.iter().any(|(s, f)| *s == function.schema && *f == function.name);
+            let mut types = std::iter::once(&function.result).chain(&function.arguments);
+            let by_type = types.find_map(relation);
+            let path = by_type.map(|r| format!("{}.{}", r.schema, r.name)).or_else(|| {
+                if is_safe {
                     return None;
                 }
                 let words = words(&function.body);
                 scope.iter().find(|(name, _)| mentions(&words, name)).map(|(_, path)| path.clone())
             });
-            let Some(relation) = relation else { return true };
+            let Some(path) = path else { return true };
+            // Which of several functions of a name a call means is not looked into.
+            let alone = functions.iter().filter(|f| f.name == function.name).all(|other| {
+                other.schema == function.schema
+                    && other.result == function.result
+                    && other.arguments.iter().all(|argument| relation(argument).is_none())
+            });
             found.push(ScopedFunction {
                 schema: function.schema.clone(),
                 name: function.name.clone(),
-                relation,
+                relation: path,
+                rows: relation(&function.result).filter(|_| is_safe && alone).map(|r| r.oid),
             });
             false
         });
@@ -189,6 +198,7 @@ pub(super) fn follow_functions(
             break;
         }
         scope = found.iter().map(|f| (f.name.clone(), f.relation.clone())).collect();
-        catalog.functions.extend(found);
+        all.extend(found);
     }
+    catalog.functions = all;
 }

@@ -275,8 +275,18 @@ impl CatalogLoad {
         }
         inherit(&mut catalog, &children);
         unrecorded(&mut catalog, &records, &guards);
-        follow_views(&mut catalog, &views, settings);
-        follow_functions(&mut catalog, functions, &row_types, &declaration.safe_functions);
+        // Views call functions, and functions read views.
+        let mut known = None;
+        loop {
+            follow_views(&mut catalog, &views, settings);
+            follow_functions(&mut catalog, &functions, &row_types, &declaration.safe_functions);
+            let in_scope = catalog.relations.values().filter(|r| r.in_scope).count();
+            let now = Some((in_scope, catalog.functions.len()));
+            if now == known {
+                break;
+            }
+            known = now;
+        }
         for (schema, name) in catalog
             .relations
             .values()

@@ -165,6 +165,8 @@ pub struct ScopedFunction {
     pub name: String,
     /// The relation that its body or result names, as `schema.name`.
     pub relation: String,
+    /// The policy declares it safe, and its result is a row, or rows, of this relation.
+    pub rows: Option<u32>,
 }
 
 impl Catalog {
