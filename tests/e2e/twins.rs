@@ -127,6 +127,7 @@ fn statements_are_counted() {
 files!(
     applications,
     arrays,
+    branches,
     conflict,
     constraints,
     ctes,

@@ -322,6 +322,11 @@ pub(crate) const RULES: &[Rule] = &[
         "SELECT {c}::text FROM users",
     ),
     construct(
+        "a cast to `varchar(n)` or `char(n)`",
+        "literals and parameters are cut before they are sealed; a column that is no longer has nothing to cut",
+        "UPDATE users SET {c} = (CASE WHEN id = 1 THEN 'x' ELSE $1 END)::varchar(9)",
+    ),
+    construct(
         "`INSERT`, `UPDATE`, `MERGE`",
         "what is stored is sealed on its way in",
         "UPDATE users SET {c} = $1 WHERE id = 1",

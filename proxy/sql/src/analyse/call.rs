@@ -141,6 +141,10 @@ impl Analysis<'_> {
                     Kind::Null(None) => false,
                     _ => true,
                 });
+                // The first, where it is a value, is all that the planner leaves of them.
+                for kind in kinds.iter().skip(1) {
+                    self.kinds.note_rows(*kind);
+                }
                 self.carry(&kinds, &shown)
             }
             Some(Treats::CarriesFirst) => {

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::Analysis;
-use super::kind::{Array, Element, Kind, Meet, Sealed};
+use super::kind::{Array, Kind, Meet, Sealed};
 use super::scope::{Col, Ctes, Scope};
 use crate::refusal::Refusal;
 use crate::rules::{Treats, operator_rule};
@@ -190,6 +190,9 @@ impl Analysis<'_> {
                     self.kinds.make_text(var);
                 }
                 let mut results = Vec::with_capacity(conditions.len() + 1);
+                // Where the planner knows which result it is, it looks at its length before any
+                // row.
+                let mut known = operand.is_none();
                 for when in conditions {
                     let condition = self.infer(&when.condition, scope, ctes)?;
                     match operand {
@@ -198,12 +201,20 @@ impl Analysis<'_> {
                         }
                         None => self.plain(condition, "CASE WHEN")?,
                     }
-                    results.push(self.infer(&when.result, scope, ctes)?);
+                    known &= is_constant(&when.condition);
+                    let result = self.infer(&when.result, scope, ctes)?;
+                    if !known {
+                        self.kinds.note_rows(result);
+                    }
+                    results.push(result);
                 }
                 let otherwise = match else_result {
                     Some(otherwise) => self.infer(otherwise, scope, ctes)?,
                     None => Kind::Null(None),
                 };
+                if !known {
+                    self.kinds.note_rows(otherwise);
+                }
                 // The server looks at it first for the common type.
                 results.insert(0, otherwise);
                 self.carry(&results, "CASE")
@@ -336,67 +347,6 @@ impl Analysis<'_> {
             }
         }
         Ok(kind)
-    }
-
-    /// A cast that is not around a literal or parameter.
-    fn cast(
-        &mut self,
-        expr: &Expr,
-        data_type: &sqlparser::ast::DataType,
-        scope: &Scope<'_>,
-        ctes: &Ctes<'_>,
-    ) -> Result<Kind, Refusal> {
-        self.data_type(data_type)?;
-        let kind = self.infer(expr, scope, ctes)?;
-        if let (Kind::Array(array), Some(element)) =
-            (self.kinds.resolve(kind), super::leaf::array_type(data_type))
-        {
-            return self.cast_array(array, element, data_type);
-        }
-        let cast = super::leaf::character_type(data_type);
-        match (self.kinds.resolve(kind), cast) {
-            // Without a length these change nothing, neither of a token nor of its value;
-            // character values would lose their padding.
-            (
-                Kind::Sealed(mut sealed),
-                Some(logical @ (LogicalType::Text | LogicalType::Varchar(None))),
-            ) if !matches!(sealed.logical, LogicalType::Char(_)) => {
-                // On the text that the column is physically this is no cast at all.
-                sealed.detached |=
-                    logical == LogicalType::Text && sealed.logical != LogicalType::Text;
-                sealed.logical = logical;
-                Ok(Kind::Sealed(sealed))
-            }
-            (Kind::Null(_), cast) => Ok(Kind::Null(cast)),
-            (kind, _) => {
-                self.plain(kind, &format!("a cast to {}", data_type.to_string().to_lowercase()))?;
-                Ok(Kind::Plain)
-            }
-        }
-    }
-
-    /// An array of text or character varying becomes one of the other.
-    fn cast_array(
-        &mut self,
-        array: Array,
-        element: LogicalType,
-        data_type: &sqlparser::ast::DataType,
-    ) -> Result<Kind, Refusal> {
-        use LogicalType::{Char, Text, Varchar};
-        let harmless =
-            matches!(element, Text | Varchar(None)) && !matches!(array.typed, Some(Char(_)));
-        if !harmless {
-            let shown = format!("a cast to {}", data_type.to_string().to_lowercase());
-            self.plain(Kind::Array(array), &shown)?;
-            return Ok(Kind::Plain);
-        }
-        let cast = match array.element {
-            Element::Free(var) => Element::Free(var),
-            Element::Sealed(sealed) => {
-                Element::Sealed(Sealed { logical: element, detached: true, ..sealed })
-            }
-        };
-        Ok(Kind::Array(Array { element: cast, typed: Some(element), physical: element, ..array }))
     }
 
     /// `(row).field`
@@ -696,6 +646,22 @@ fn is_keyword_value(word: &str) -> bool {
         "localtimestamp",
     ];
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// A literal or parameter, with what needs no row around it.
+fn is_constant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(_) => true,
+        Expr::Nested(inner)
+        | Expr::Cast { expr: inner, .. }
+        | Expr::UnaryOp { expr: inner, .. }
+        | Expr::IsNull(inner)
+        | Expr::IsNotNull(inner)
+        | Expr::IsTrue(inner)
+        | Expr::IsFalse(inner) => is_constant(inner),
+        Expr::BinaryOp { left, op: _, right } => is_constant(left) && is_constant(right),
+        _ => false,
+    }
 }
 
 /// The fields of `(a, b)` and `ROW(a, b)`.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pgveil_seal::LogicalType;
+use pgveil_seal::{LogicalType, Mode};
 
 use super::Analysis;
 use super::kind::{Array, Element, Kind, Leaf, LeafValue, Sealed};
@@ -24,6 +24,7 @@ impl Analysis<'_> {
         self.kinds.seal_tested();
         self.encoding()?;
         self.blanks()?;
+        self.differing_tokens()?;
         self.lists()?;
         let explained = planned.verb == Verb::Explain;
         if !explained {
@@ -35,6 +36,7 @@ impl Analysis<'_> {
         for leaf in &self.kinds.leaves {
             planned.edits.extend(self.edit(leaf, &numbers, &compared));
         }
+        planned.edits.extend(self.without_lengths());
         self.complete(planned);
         planned.mixed = std::mem::take(&mut self.mixed);
         planned.mixed.sort_unstable();
@@ -114,6 +116,20 @@ impl Analysis<'_> {
                     hint: None,
                     position: Some(self.tokens[leaf.token].range.start),
                 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Values in the text are compared with each other, or grouped by, and stored in a randomized
+    /// column: equal ones have different tokens.
+    fn differing_tokens(&self) -> Result<(), Refusal> {
+        for leaf in self.kinds.leaves.iter().filter(|leaf| leaf.compared || leaf.grouped) {
+            let Some((slot, _)) = &leaf.sealed else { continue };
+            if self.catalog.column(slot.column).mode == Mode::Randomized {
+                let column = path(self.catalog, slot.column);
+                return Err(Reason::Randomized { what: "comparison".into(), column }
+                    .at(Some(self.tokens[leaf.token].range.start)));
             }
         }
         Ok(())

@@ -87,12 +87,23 @@ pub(crate) struct RowId(usize);
 enum State {
     /// Joined to another.
     Link(Var),
+    /// Another expression over the same leaves.
+    View(Var, View),
     /// Undecided, with the leaves (indices into [`Kinds::leaves`]) that wait for a decision.
     Free(Vec<usize>),
     /// Decided.
     Plain,
     /// Decided, with the leaves that became tokens.
     Sealed(Sealed, Vec<usize>),
+}
+
+/// An expression over leaves that is more than they are.
+#[derive(Debug, Clone, Copy)]
+struct View {
+    /// Its type.
+    logical: LogicalType,
+    /// It may hold values of columns as well, which are of this type.
+    columns: Option<LogicalType>,
 }
 
 /// A literal or a parameter in the text.
@@ -115,8 +126,13 @@ pub(crate) struct Leaf {
     pub(crate) is_text: bool,
     /// The type that the client declares for the parameter; of an array, its elements'.
     pub(crate) declared: Option<LogicalType>,
-    /// It stands in a VALUES list of several rows: what is stored is stored row by row.
+    /// It stands in a VALUES list of several rows, or behind a condition: which of the values is
+    /// stored is known row by row.
     pub(crate) in_rows: bool,
+    /// It is compared with something.
+    pub(crate) compared: bool,
+    /// It is grouped by.
+    pub(crate) grouped: bool,
     /// It is tested for NULL.
     pub(crate) tested: bool,
     /// Set when it is sealed; otherwise it passes as it stands.
@@ -196,10 +212,50 @@ impl Kinds {
     }
 
     fn root(&self, mut var: Var) -> Var {
-        while let State::Link(next) = self.states[var.0] {
+        while let State::Link(next) | State::View(next, _) = self.states[var.0] {
             var = next;
         }
         var
+    }
+
+    /// An expression over the leaves of `of`, of a type of its own; `columns` are the values of
+    /// columns that it may hold as well.
+    pub(crate) fn view(
+        &mut self,
+        of: Var,
+        logical: LogicalType,
+        columns: Option<LogicalType>,
+    ) -> Kind {
+        self.states.push(State::View(of, View { logical, columns }));
+        Kind::Free(Var(self.states.len() - 1))
+    }
+
+    /// The outermost view on the way to the root, and where it is.
+    fn outermost(&self, mut var: Var) -> Option<(Var, View)> {
+        loop {
+            match self.states[var.0] {
+                State::Link(next) => var = next,
+                State::View(_, view) => return Some((var, view)),
+                State::Free(_) | State::Plain | State::Sealed(..) => return None,
+            }
+        }
+    }
+
+    /// The type that a cast has given an expression over leaves.
+    pub(crate) fn view_type(&self, var: Var) -> Option<LogicalType> {
+        self.outermost(var).map(|(_, view)| view.logical)
+    }
+
+    /// The type of the columns whose values an expression over leaves may hold as well.
+    pub(crate) fn columns(&self, kind: Kind) -> Option<LogicalType> {
+        let Kind::Free(mut var) = kind else { return None };
+        loop {
+            match self.states[var.0] {
+                State::Link(next) | State::View(next, View { columns: None, .. }) => var = next,
+                State::View(_, View { columns, .. }) => return columns,
+                State::Free(_) | State::Plain | State::Sealed(..) => return None,
+            }
+        }
     }
 
     /// The kind as decided so far.
@@ -207,10 +263,16 @@ impl Kinds {
         match kind {
             Kind::Free(var) => {
                 let root = self.root(var);
+                let view = self.outermost(var);
                 match self.states[root.0] {
                     State::Plain => Kind::Plain,
-                    State::Sealed(sealed, _) => Kind::Sealed(sealed),
-                    State::Free(_) | State::Link(_) => Kind::Free(root),
+                    State::Sealed(sealed, _) => Kind::Sealed(Sealed {
+                        logical: view.map_or(sealed.logical, |(_, view)| view.logical),
+                        ..sealed
+                    }),
+                    State::Free(_) | State::Link(_) | State::View(..) => {
+                        Kind::Free(view.map_or(root, |(at, _)| at))
+                    }
                 }
             }
             Kind::Array(array) => match self.resolve(array.element.into()) {
@@ -257,7 +319,7 @@ impl Kinds {
     fn free_leaves(&self, var: Var) -> Vec<usize> {
         match &self.states[self.root(var).0] {
             State::Free(leaves) => leaves.clone(),
-            State::Link(_) | State::Plain | State::Sealed(..) => Vec::new(),
+            State::Link(_) | State::View(..) | State::Plain | State::Sealed(..) => Vec::new(),
         }
     }
 
@@ -272,7 +334,7 @@ impl Kinds {
 
     /// The type that a free kind has by itself. What meets in one expression has one type.
     pub(crate) fn own_type(&self, var: Var) -> Option<LogicalType> {
-        self.type_of(&self.free_leaves(var))
+        self.view_type(var).or_else(|| self.type_of(&self.free_leaves(var)))
     }
 
     fn type_of(&self, leaves: &[usize]) -> Option<LogicalType> {
@@ -311,6 +373,53 @@ impl Kinds {
     pub(crate) fn make_rows(&mut self, var: Var) {
         for index in self.free_leaves(var) {
             self.leaves[index].in_rows = true;
+        }
+    }
+
+    /// [`Kinds::make_rows`] of a kind, if it is free.
+    pub(crate) fn note_rows(&mut self, kind: Kind) {
+        if let Kind::Free(var) = kind {
+            self.make_rows(var);
+        }
+    }
+
+    /// The leaves behind a kind, decided or not, are compared with something.
+    pub(crate) fn note_compared(&mut self, kind: Kind) {
+        for index in self.leaves_of(kind) {
+            self.leaves[index].compared = true;
+        }
+    }
+
+    /// They are grouped by.
+    pub(crate) fn note_grouped(&mut self, kind: Kind) {
+        for index in self.leaves_of(kind) {
+            self.leaves[index].grouped = true;
+        }
+    }
+
+    /// The leaves behind a kind, decided or not.
+    pub(crate) fn leaves_of(&self, kind: Kind) -> Vec<usize> {
+        let (Kind::Free(var) | Kind::Array(Array { element: Element::Free(var), .. })) = kind
+        else {
+            return Vec::new();
+        };
+        match &self.states[self.root(var).0] {
+            State::Free(leaves) | State::Sealed(_, leaves) => leaves.clone(),
+            State::Link(_) | State::View(..) | State::Plain => Vec::new(),
+        }
+    }
+
+    /// A cast to a type with a length is carried out on leaves, which are all that it is about.
+    pub(crate) fn cast(&mut self, leaves: &[usize], cast: LogicalType) {
+        for index in leaves {
+            let leaf = &mut self.leaves[*index];
+            let first = leaf.own().filter(|_| leaf.casts.is_empty());
+            if let Some((slot, _)) = &mut leaf.sealed {
+                slot.casts.extend(first);
+                slot.casts.push(cast);
+            }
+            leaf.casts.extend(first);
+            leaf.casts.push(cast);
         }
     }
 
@@ -383,10 +492,10 @@ impl Kinds {
         let own = self.type_of(&leaves);
         for index in &leaves {
             let leaf = &mut self.leaves[*index];
-            let purpose = match (meet.assign, leaf.in_rows) {
-                (true, false) => Purpose::Assign(sealed.logical),
-                (true, true) => Purpose::Row { compared: None, stored: sealed.logical },
-                (false, _) => Purpose::Compare(leaf.compared_as(sealed.logical)),
+            let purpose = if meet.assign {
+                leaf.stored_in(sealed.logical, leaf.compared_as(sealed.logical))
+            } else {
+                Purpose::Compare(leaf.compared_as(sealed.logical))
             };
             let slot = Slot { column: sealed.column, purpose, casts: leaf.casts.clone() };
             let described = if leaf.is_text { LogicalType::Text } else { meet.described };
@@ -402,14 +511,17 @@ impl Kinds {
         let Kind::Free(var) = kind else { return &[] };
         match &self.states[self.root(var).0] {
             State::Sealed(_, leaves) => leaves,
-            State::Free(_) | State::Link(_) | State::Plain => &[],
+            State::Free(_) | State::Link(_) | State::View(..) | State::Plain => &[],
         }
     }
 
     /// Both were free, and have been sealed apart from each other.
     pub(crate) fn are_leaves(&self, left: Kind, right: Kind) -> bool {
         match (left, right) {
-            (Kind::Free(left), Kind::Free(right)) => self.root(left) != self.root(right),
+            (Kind::Free(left), Kind::Free(right)) => {
+                let mixed = |kind| self.columns(Kind::Free(kind)).is_some();
+                self.root(left) != self.root(right) && !mixed(left) && !mixed(right)
+            }
             _ => false,
         }
     }
@@ -431,20 +543,35 @@ impl Kinds {
         }
     }
 
+    /// The type of the column in which leaves of a kind are stored.
+    pub(crate) fn stored_type(&self, kind: Kind) -> Option<LogicalType> {
+        let mut slots = self.leaves_of(kind).into_iter().filter_map(|index| {
+            let (slot, _) = self.leaves[index].sealed.as_ref()?;
+            Some(slot.purpose)
+        });
+        slots.find_map(|purpose| match purpose {
+            Purpose::Assign(stored) | Purpose::Row { stored, .. } => Some(stored),
+            Purpose::Compare(_) => None,
+        })
+    }
+
     /// Leaves that were compared are stored as well, in a column of this type. False: they are
     /// stored already, in another, or this is no kind of leaves alone.
     pub(crate) fn also_stored(&mut self, kind: Kind, stored: LogicalType) -> bool {
         let leaves = self.sealed_leaves(kind).to_vec();
         let mut all = !leaves.is_empty();
         for index in leaves {
-            let Some((slot, _)) = &mut self.leaves[index].sealed else { continue };
-            slot.purpose = match slot.purpose {
-                Purpose::Compare(compared) => Purpose::Row { compared: Some(compared), stored },
+            let Some((slot, _)) = &self.leaves[index].sealed else { continue };
+            let purpose = match slot.purpose {
+                Purpose::Compare(compared) => self.leaves[index].stored_in(stored, compared),
                 kept @ (Purpose::Row { .. } | Purpose::Assign(_)) => {
                     all &= matches!(kept, Purpose::Row { stored: known, .. } if known == stored);
                     kept
                 }
             };
+            if let Some((slot, _)) = &mut self.leaves[index].sealed {
+                slot.purpose = purpose;
+            }
         }
         all
     }
@@ -456,6 +583,14 @@ impl Leaf {
         let cast = self.casts.last().copied();
         let own = if self.array { self.array_cast } else { cast };
         own.or(self.declared).or(self.is_text.then_some(LogicalType::Text))
+    }
+
+    /// What it is for where it is stored, and compared as a value of another type if at all.
+    fn stored_in(&self, stored: LogicalType, compared: LogicalType) -> Purpose {
+        match (self.in_rows, self.compared) {
+            (false, false) => Purpose::Assign(stored),
+            (_, is_compared) => Purpose::Row { compared: is_compared.then_some(compared), stored },
+        }
     }
 
     /// As which type it is compared: `char(10) = 'abc  '` compares `bpchar` and ignores trailing

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
-    ArrayElemTypeDef, CastKind, CharacterLength, DataType, Expr, ObjectName, Value,
+    ArrayElemTypeDef, CastKind, CharacterLength, DataType, Expr, ObjectName, TypeModifier, Value,
 };
 use sqlparser::tokenizer::Span;
 
@@ -21,10 +21,10 @@ use crate::parse::start_of;
 use crate::refusal::{Reason, Refusal};
 
 /// What is found so far on the way outwards.
-struct Found {
+pub(super) struct Found {
     value: LeafValue,
-    token: usize,
-    extent: Range<usize>,
+    pub(super) token: usize,
+    pub(super) extent: Range<usize>,
     casts: Vec<LogicalType>,
     /// The outermost cast is to an array of this type.
     array: Option<LogicalType>,
@@ -93,12 +93,14 @@ impl Analysis<'_> {
             is_text: false,
             declared: types.into_iter().find(declares),
             in_rows: false,
+            compared: false,
+            grouped: false,
             tested: false,
             sealed: None,
         }
     }
 
-    fn find_leaf(&mut self, expr: &Expr) -> Result<Option<Found>, Refusal> {
+    pub(super) fn find_leaf(&mut self, expr: &Expr) -> Result<Option<Found>, Refusal> {
         Ok(match expr {
             Expr::Value(value) => {
                 let Some(token) = self.token_at(value.span) else { return Ok(None) };
@@ -301,7 +303,7 @@ pub(super) fn character_type(data_type: &DataType) -> Option<LogicalType> {
         DataType::Character(n) | DataType::Char(n) => {
             Some(LogicalType::Char(Some(length(n)?.unwrap_or(1))))
         }
-        DataType::Custom(name, modifiers) if modifiers.is_empty() => custom(name),
+        DataType::Custom(name, modifiers) => custom(name, modifiers),
         _ => None,
     }
 }
@@ -315,14 +317,19 @@ pub(super) fn array_type(data_type: &DataType) -> Option<LogicalType> {
 }
 
 /// `bpchar`, and the types by their names in `pg_catalog`.
-fn custom(name: &ObjectName) -> Option<LogicalType> {
+fn custom(name: &ObjectName, modifiers: &[TypeModifier]) -> Option<LogicalType> {
     let parts: Vec<String> =
         name.0.iter().map(|part| part.as_ident().map(super::scope::fold)).collect::<Option<_>>()?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    let length = match modifiers {
+        [] => None,
+        [length] => Some(length.to_string().parse().ok()?),
+        _ => return None,
+    };
     match parts.as_slice() {
-        ["pg_catalog", "text"] => Some(LogicalType::Text),
-        ["pg_catalog", "varchar"] => Some(LogicalType::Varchar(None)),
-        ["bpchar"] | ["pg_catalog", "bpchar"] => Some(LogicalType::Char(None)),
+        ["pg_catalog", "text"] if length.is_none() => Some(LogicalType::Text),
+        ["pg_catalog", "varchar"] => Some(LogicalType::Varchar(length)),
+        ["bpchar"] | ["pg_catalog", "bpchar"] => Some(LogicalType::Char(length)),
         _ => None,
     }
 }

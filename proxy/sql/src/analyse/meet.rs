@@ -77,6 +77,8 @@ impl Analysis<'_> {
     ) -> Result<(), Refusal> {
         self.keeps_blanks(left)?;
         self.keeps_blanks(right)?;
+        self.kinds.note_compared(left);
+        self.kinds.note_compared(right);
         match (self.kinds.resolve(left), self.kinds.resolve(right)) {
             // Values that are too long for their columns are equal only where the columns are.
             (Kind::Sealed(a), Kind::Sealed(_)) if self.kinds.are_leaves(left, right) => {
@@ -94,10 +96,23 @@ impl Analysis<'_> {
             }
             (Kind::Sealed(sealed), Kind::Free(var)) | (Kind::Free(var), Kind::Sealed(sealed)) => {
                 self.deterministic(sealed, what)?;
+                // A cast has made it another type than that of its leaves.
+                if let (LogicalType::Char(_), Some(LogicalType::Varchar(_))) =
+                    (sealed.logical, self.kinds.view_type(var))
+                {
+                    return Err(self.plain_meets(sealed.column, what));
+                }
                 self.uses(sealed.column, |uses| uses.compared = true);
                 // Compared, a literal keeps its own type: it may be longer than the column's.
                 let literal = Sealed { logical: literal_type(sealed.logical), ..sealed };
                 self.kinds.make_sealed(var, literal, meet(sealed.logical));
+                // What is too long for a column is equal to itself.
+                for kind in [left, right] {
+                    self.kinds.also_compared(kind, sealed.logical);
+                    if let Some(stored) = self.kinds.stored_type(kind) {
+                        self.kinds.also_stored(Kind::Free(var), stored);
+                    }
+                }
                 Ok(())
             }
             (Kind::Sealed(sealed), Kind::Null(_)) | (Kind::Null(_), Kind::Sealed(sealed)) => {
@@ -247,6 +262,7 @@ impl Analysis<'_> {
         match self.kinds.resolve(kind) {
             Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
                 self.deterministic(sealed, what)?;
+                self.kinds.note_grouped(kind);
                 self.uses(sealed.column, |uses| uses.grouped = true);
                 Ok(())
             }
@@ -256,7 +272,10 @@ impl Analysis<'_> {
                 }
                 Ok(())
             }
-            Kind::Plain | Kind::Null(_) | Kind::Free(_) | Kind::Array(_) => Ok(()),
+            Kind::Plain | Kind::Null(_) | Kind::Free(_) | Kind::Array(_) => {
+                self.kinds.note_grouped(kind);
+                Ok(())
+            }
         }
     }
 
@@ -329,15 +348,19 @@ impl Analysis<'_> {
                 Err(self.plain_meets(column, what))
             }
             (Some(mut sealed), false, free) => {
-                let logical = common.unwrap_or(sealed.logical);
-                if !same_blanks(logical, sealed.logical) {
+                let columns = sealed.logical;
+                let logical = common.unwrap_or(columns);
+                if !same_blanks(logical, columns) {
                     return Err(self.plain_meets(sealed.column, what));
                 }
                 sealed.logical = logical;
                 if let Some(var) = free {
                     self.kinds.make_sealed(var, sealed, Meet::common(logical));
                 }
-                Ok(Kind::Sealed(sealed))
+                Ok(match free {
+                    Some(var) => self.kinds.view(var, sealed.logical, Some(columns)),
+                    None => Kind::Sealed(sealed),
+                })
             }
             (None, true, free) => {
                 if let Some(var) = free {
@@ -373,7 +396,8 @@ impl Analysis<'_> {
                 _ => elements.push(Kind::Plain),
             }
         }
-        let element = match self.carry(&elements, what)? {
+        let element = self.carry(&elements, what)?;
+        let element = match self.kinds.resolve(element) {
             Kind::Sealed(mut sealed) => {
                 if let Some(typed) = typed.filter(|typed| typed.oid() != sealed.logical.oid()) {
                     sealed.logical = typed;
@@ -487,9 +511,12 @@ impl Analysis<'_> {
                 Ok(())
             }
             Kind::Sealed(source)
-                if self.fits(source, target)
-                    || (self.sealed_alike(source, target)
-                        && self.kinds.also_stored(kind, target.logical)) =>
+                if (self.sealed_alike(source, target)
+                    && self.kinds.columns(kind).is_none_or(|own| {
+                        self.fits(Sealed { logical: own, ..source }, target)
+                    })
+                    && self.kinds.also_stored(kind, target.logical))
+                    || self.fits(source, target) =>
             {
                 self.uses(source.column, |uses| uses.output = true);
                 Ok(())

@@ -1,8 +1,8 @@
 //! Analysis of a statement string: which expressions are sealed, and what follows.
 //!
 //! The parts: [`kind`] and [`meet`] (kinds, and what happens where they meet), [`leaf`] (literals and parameters in the
-//! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`call`] and [`write`] (the nodes of
-//! the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`ddl`], [`classify`] (what a
+//! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`cast`], [`call`] and [`write`]
+//! (the nodes of the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`ddl`], [`classify`] (what a
 //! statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters,
 //! output).
 //!
@@ -10,6 +10,7 @@
 //! field, and at the end every string literal and parameter of the statement must have been met.
 
 mod call;
+mod cast;
 mod classify;
 mod copy;
 mod ddl;
@@ -52,6 +53,8 @@ pub(crate) struct Analysis<'c> {
     /// The parameter types of the client's Parse.
     types: Cow<'c, [u32]>,
     kinds: Kinds,
+    /// Casts that change tokens, where tokens are what they are around.
+    lengths: Vec<cast::Length>,
     /// Indices of tokens that have been met as values.
     seen: HashSet<usize>,
     uses: BTreeMap<ColumnId, Uses>,
@@ -88,6 +91,7 @@ impl<'c> Analysis<'c> {
             settings,
             types: Cow::Borrowed(&[]),
             kinds: Kinds::default(),
+            lengths: Vec::new(),
             seen: HashSet::new(),
             uses: BTreeMap::new(),
             relations: BTreeSet::new(),

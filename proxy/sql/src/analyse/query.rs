@@ -243,6 +243,9 @@ impl Analysis<'_> {
         }
         let mut columns = Vec::with_capacity(left.len());
         for (left, right) in left.into_iter().zip(right) {
+            for kind in [left.kind, right.kind] {
+                self.kinds.note_rows(kind);
+            }
             let kind = self.carry(&[left.kind, right.kind], what)?;
             if !all {
                 self.group(kind, what)?;
