@@ -87,7 +87,6 @@ SELECT "contact"."id", "contact"."email" FROM "contact" WHERE "contact"."label" 
 INSERT INTO "tag" ("name", "weight") VALUES ('new', 4), ('dj', 5) ON CONFLICT("name") DO UPDATE SET "weight" = EXCLUDED."weight";
 INSERT INTO "contact" ("id", "label", "email") VALUES (1, 'a', 'dj3@canary.example'), (700, 'b', 'dj4@canary.example') ON CONFLICT("id") DO UPDATE SET "label" = EXCLUDED."label", "email" = EXCLUDED."email" RETURNING "contact"."id";
 INSERT INTO "contact" ("id", "email") VALUES (1, 'dj5@canary.example'), (701, NULL) ON CONFLICT DO NOTHING;
--- refused
 UPDATE "contact" SET "email" = (CASE WHEN ("contact"."id" = 1) THEN 'dj6@canary.example' WHEN ("contact"."id" = 2) THEN 'dj7@canary.example' ELSE NULL END)::varchar(254) WHERE "contact"."id" IN (1, 2);
 -- params: 1, 'dj8@canary.example', 2, 'dj9@canary.example', 1, 2
 UPDATE "contact" SET "email" = CASE WHEN ("contact"."id" = $1) THEN $2 WHEN ("contact"."id" = $3) THEN $4 ELSE NULL END WHERE "contact"."id" IN ($5, $6);

@@ -95,15 +95,11 @@ SELECT count(DISTINCT email), count(DISTINCT COALESCE(email, '')) FROM contact;
 INSERT INTO contact (id, email) VALUES (830, NULL), (831, DEFAULT) RETURNING email IS NULL;
 -- params: null, null
 INSERT INTO contact (email, phone) VALUES ($1, $2) RETURNING email, phone;
--- refused: extended
 -- params: null
 UPDATE contact SET email = COALESCE($1, email) WHERE id = 1 RETURNING email;
--- refused
 -- params: 'n1@canary.example'
 UPDATE contact SET email = COALESCE($1, email) WHERE id = 1 RETURNING email;
--- refused
 UPDATE contact SET email = COALESCE(email, 'n2@canary.example') RETURNING id, email;
--- refused
 UPDATE contact SET email = COALESCE((SELECT u.email FROM auth_user u WHERE u.id = contact.user_id), 'n3@canary.example') RETURNING id, email;
 -- refused
 UPDATE contact SET email = NULLIF(email, 'n3@canary.example') RETURNING id, email;

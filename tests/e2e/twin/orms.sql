@@ -36,7 +36,6 @@ SELECT contact.id FROM contact WHERE (contact.email NOT IN ($1::VARCHAR)) ORDER 
 -- An empty list, as it is expanded.
 SELECT contact.id FROM contact WHERE contact.email IN (SELECT CAST(NULL AS VARCHAR) WHERE 1!=1);
 SELECT contact.id FROM contact WHERE contact.id IN (NULL) AND (1 != 1) ORDER BY contact.id;
--- refused
 INSERT INTO contact (email, label) SELECT p0::VARCHAR, p1::VARCHAR FROM (VALUES ('sa1@canary.example', 'sa', 0), ('sa2@canary.example', 'sa', 1)) AS imp_sen(p0, p1, sen_counter) ORDER BY sen_counter RETURNING contact.id, contact.email;
 -- params: 'sa3@canary.example', 'sa', 'sa4@canary.example', 'sa'
 INSERT INTO contact (email, label) VALUES ($1::VARCHAR, $2::VARCHAR), ($3::VARCHAR, $4::VARCHAR) RETURNING contact.id, contact.email;

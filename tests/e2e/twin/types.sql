@@ -3,9 +3,7 @@
 -- character(n): padded when read, blanks mean nothing when compared.
 INSERT INTO contact (id, code) VALUES (800, 'Kanary01'), (801, 'Kan '), (802, '  Kan'), (803, ' '), (804, '');
 SELECT id, code, code IS NULL FROM contact WHERE id >= 800 ORDER BY id;
--- refused
 SELECT id, code::text FROM contact ORDER BY id;
--- refused
 SELECT id, CAST(code AS varchar) FROM contact ORDER BY id;
 -- refused
 SELECT id, CAST(code AS bpchar) FROM contact WHERE id >= 800 ORDER BY id;

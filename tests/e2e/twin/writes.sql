@@ -32,9 +32,7 @@ UPDATE contact SET (email, label) = (SELECT u.email, u.username FROM auth_user u
 UPDATE contact SET (email, phone) = (SELECT NULL, 'tel Canaryson 82') WHERE id = 1 RETURNING email, phone;
 -- params: 'm5@canary.example', 'tel Canaryson 83', 1
 UPDATE contact SET (email, phone) = ($1, $2) WHERE id = $3 RETURNING email, phone;
--- refused
 UPDATE contact SET email = CASE WHEN id = 1 THEN 'm6@canary.example' ELSE email END RETURNING id, email;
--- refused
 UPDATE contact SET email = CASE id WHEN 1 THEN 'm7@canary.example' WHEN 2 THEN NULL ELSE email END WHERE id < 4 RETURNING id, email;
 UPDATE auth_user SET first_name = last_name, last_name = first_name WHERE id = 1 RETURNING first_name, last_name;
 UPDATE contact SET email = 'm8@canary.example' WHERE ctid = (SELECT min(ctid) FROM contact WHERE id = 1) RETURNING email;
