@@ -373,6 +373,8 @@ pub(super) fn type_end(text: &str, tokens: &[Token], mut index: usize) -> Option
         index += 1;
     }
     if is(index, "(") {
+        // The parser lets `bpchar()` pass.
+        (!is(index + 1, ")")).then_some(())?;
         while !is(index, ")") {
             index += 1;
             tokens.get(index)?;
