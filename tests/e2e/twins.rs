@@ -140,6 +140,7 @@ files!(
     lessons,
     lists,
     mixed,
+    more,
     named,
     names,
     nulls,

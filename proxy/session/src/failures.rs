@@ -14,6 +14,7 @@ use pgveil_wire::frame::HEADER;
 use crate::copying::ENDED;
 use crate::errors::{self, Severity, View};
 use crate::expectation::{Expected, Owner};
+use crate::prepared::PLAIN;
 use crate::responses::UNFIT;
 use crate::sealing::value_refusal;
 use crate::session::{End, Session};
@@ -139,7 +140,22 @@ impl Session {
             let refusal = value_refusal(&ValueError::TooLong { logical });
             return errors::write(out, Severity::Error, &refusal, None);
         }
+        // A deferred constraint of a protected table is checked when the transaction ends, or when
+        // SET CONSTRAINTS says so: whoever wrote last may see the values or not.
+        let name = |field| fields.get(field).and_then(|name| str::from_utf8(name).ok());
+        let ours = name(b's').zip(name(b't')).and_then(|(schema, table)| {
+            loaded.catalog.relation(schema, table).filter(|relation| relation.in_scope)
+        });
+        let of_another = match &entry.expected {
+            Expected::Query(Some(run)) => run.access().is_none_or(|access| access.verdict == PLAIN),
+            Expected::Query(None) | Expected::Execute { portal: None, .. } => true,
+            Expected::Execute { portal: Some(portal), .. } => portal.access.verdict == PLAIN,
+            _ => false,
+        };
         match &entry.expected {
+            _ if of_another && ours.is_some() => {
+                view.open = last.is_some_and(|access| access.opens_errors);
+            }
             // Nothing of it is in scope: the server's own words, tokens and all.
             Expected::Query(None)
             | Expected::Execute { portal: None, .. }

@@ -192,7 +192,7 @@ impl Equivalent<Key> for KeyRef<'_> {
 }
 
 /// The verdict on a statement that no policy was asked about.
-const PLAIN: &str = "plain";
+pub(crate) const PLAIN: &str = "plain";
 
 /// What the policy lets a session see of one statement.
 #[derive(Debug)]

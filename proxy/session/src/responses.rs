@@ -15,7 +15,7 @@ use crate::errors::{self, Severity};
 use crate::expectation::{Change, Expectation, Expected, Owner};
 use crate::output::{self, RowError};
 use crate::peer::{HIGH_WATER, Link};
-use crate::prepared::{Access, Prepared};
+use crate::prepared::{Access, PLAIN, Prepared};
 use crate::session::{End, Session};
 
 const UNASKED: End = End::BadServer("nothing was asked");
@@ -376,7 +376,9 @@ impl Session {
         }
         if let Some(access) = access {
             log(planned, &access, started, "done");
-            self.last_access = Some(access);
+            if access.verdict != PLAIN {
+                self.last_access = Some(access);
+            }
         }
         if self.silenced {
             return;

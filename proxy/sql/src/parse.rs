@@ -104,6 +104,7 @@ fn spell_out(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     };
     let mut tokens = tokens;
     all_fields(&mut tokens);
+    current_of(&mut tokens);
     without_escape_clauses(&mut tokens);
     let has = tokens.iter().filter_map(word).any(|w| matches!(&*w, "isnull" | "notnull" | "key"));
     if !has {
@@ -181,6 +182,38 @@ fn all_fields(tokens: &mut [TokenWithSpan]) {
     }
     for index in stars {
         tokens[index].token = Theirs::make_word("*", Some(STAR_QUOTE));
+    }
+}
+
+/// Makes a condition of `WHERE CURRENT OF cursor`, which the parser does not know and which has no
+/// value in it.
+fn current_of(tokens: &mut Vec<TokenWithSpan>) {
+    let mut words: Vec<(usize, String)> = Vec::new();
+    let mut found = None;
+    for (index, token) in tokens.iter().enumerate() {
+        match &token.token {
+            Theirs::Whitespace(_) => {}
+            Theirs::Word(word) => {
+                let after = words.len().checked_sub(3).map(|from| &words[from..]);
+                if let Some([(_, r#where), (current, second), (_, third)]) = after
+                    && (r#where.as_str(), second.as_str(), third.as_str())
+                        == ("where", "current", "of")
+                {
+                    found = Some(*current..index + 1);
+                    break;
+                }
+                let folded = match word.quote_style {
+                    None => word.value.to_ascii_lowercase(),
+                    Some(_) => String::new(),
+                };
+                words.push((index, folded));
+            }
+            _ => words.clear(),
+        }
+    }
+    if let Some(range) = found {
+        let span = tokens[range.start].span;
+        tokens.splice(range, [TokenWithSpan { token: Theirs::make_keyword("TRUE"), span }]);
     }
 }
 

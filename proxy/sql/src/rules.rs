@@ -31,6 +31,12 @@ pub(crate) enum Treats {
     FindsElement,
     /// The same, and returns the other elements.
     RemovesElement,
+    /// Puts its second argument behind the elements of its first.
+    Appends,
+    /// Puts its first argument in front of the elements of its second.
+    Prepends,
+    /// Makes one array of two.
+    Concatenates,
 }
 
 /// What a rule is about.
@@ -111,11 +117,29 @@ pub(crate) const RULES: &[Rule] = &[
         "looks for equal elements",
         "SELECT id FROM users GROUP BY id HAVING array_agg({c}) @> '{x}'",
     ),
+    operator(
+        "||",
+        Treats::Concatenates,
+        "makes one array of two, or of an array and an element",
+        "SELECT ARRAY[{c}] || {c} FROM users",
+    ),
     function(
         "array_agg",
         Treats::Gathers,
         "an array of tokens is opened element by element; with DISTINCT the order of its elements is that of tokens, so it can be counted and searched, but not shown",
         "SELECT array_agg({c} ORDER BY id) FROM users",
+    ),
+    function(
+        "array_append",
+        Treats::Appends,
+        "its elements are opened",
+        "SELECT array_append(array_agg({c}), 'x') FROM users",
+    ),
+    function(
+        "array_cat",
+        Treats::Concatenates,
+        "its elements are opened",
+        "SELECT array_cat(array_agg({c}), ARRAY['x']) FROM users",
     ),
     function(
         "array_length",
@@ -146,6 +170,12 @@ pub(crate) const RULES: &[Rule] = &[
         Treats::FindsElement,
         "looks for equal elements",
         "SELECT array_positions(array_agg({c}), 'x') FROM users",
+    ),
+    function(
+        "array_prepend",
+        Treats::Prepends,
+        "its elements are opened",
+        "SELECT array_prepend('x', array_agg({c})) FROM users",
     ),
     function(
         "array_remove",
@@ -182,6 +212,12 @@ pub(crate) const RULES: &[Rule] = &[
         Treats::CarriesFirst,
         "returns a value of another row as it is",
         "SELECT first_value({c}) OVER (ORDER BY id) FROM users",
+    ),
+    function(
+        "grouping",
+        Treats::Tests,
+        "says which columns a row is grouped by",
+        "SELECT grouping({c}) FROM users GROUP BY ROLLUP ({c})",
     ),
     function(
         "lag",

@@ -21,7 +21,8 @@ django.setup()
 
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Case, Count, F, Q, Value, When
+from django.db.models.functions import Coalesce, NullIf
 from django.test import Client
 
 from web.models import Profile
@@ -169,6 +170,16 @@ def bulk(p):
     for user in changed:
         user.save()
     note("saved", list(map(row, users.order_by("username")[:12])))
+    for number, user in enumerate(changed):
+        user.email = user.email.replace("moved", f"again{number}")
+        user.last_name = f"Name-{number}" if number % 3 else ""
+    note("bulk_update", User.objects.bulk_update(changed, ["email", "last_name"], batch_size=4))
+    note("updated", list(map(row, users.order_by("username")[:12])))
+    users.filter(pk=changed[0].pk).update(
+        email=Coalesce(NullIf(F("email"), Value("")), Value(f"{p}.none@example.com")),
+        last_name=Case(When(is_staff=True, then=F("first_name")), default=Value("Vorname17")),
+    )
+    note("conditional", row(User.objects.get(pk=changed[0].pk)))
     note("distinct", users.values("email").distinct().count())
     note("count distinct", users.aggregate(n=Count("email", distinct=True)))
     groups = users.values("email").annotate(n=Count("pk")).filter(n__gt=1).values_list("email", "n")

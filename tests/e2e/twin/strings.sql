@@ -32,6 +32,14 @@ SET search_path = public; SELECT email FROM contact WHERE id = 1;
 -- only: simple
 SELECT set_config('application_name', 'a;b', false); SELECT id FROM orders WHERE id = 2; SHOW application_name;
 -- only: simple
+SELECT set_config('application_name', 'a;b', false); SELECT email FROM contact WHERE id = 2; SHOW application_name;
+-- only: simple
+-- refused
+SELECT set_config('search_path', 'public', false); SELECT email FROM contact WHERE id = 2;
+-- only: simple
+-- refused
+SELECT set_config('application_' || 'name', 'x', false); SELECT email FROM contact WHERE id = 2;
+-- only: simple
 PREPARE s AS SELECT email FROM contact WHERE id = 1; EXECUTE s; DEALLOCATE s; SELECT 1;
 -- only: simple
 BEGIN; DECLARE cur CURSOR FOR SELECT id, email FROM contact ORDER BY id; FETCH 1 FROM cur; MOVE 1 FROM cur; FETCH 1 FROM cur; CLOSE cur; COMMIT;

@@ -129,6 +129,12 @@ impl Analysis<'_> {
                 self.find_element(&kinds, &shown)?;
                 Ok(kinds.first().map_or(Kind::Plain, |array| unbounded(self.kinds.resolve(*array))))
             }
+            Some(Treats::Appends | Treats::Prepends | Treats::Concatenates) => {
+                let [first, second] = kinds.as_slice() else {
+                    return Err(self.unparsed("an array function without two arguments"));
+                };
+                self.concatenate(*first, *second, treats, &format!("the function {shown}"))
+            }
             Some(Treats::Carries) => {
                 // The planner drops NULLs, and what is left alone keeps its length, where it has
                 // the type of all.
@@ -216,6 +222,89 @@ impl Analysis<'_> {
             self.plain(*kind, &format!("the function {shown}"))?;
         }
         Ok(())
+    }
+
+    /// One array of two, or of an array and an element. What is no array of ours has to be plain.
+    pub(super) fn concatenate(
+        &mut self,
+        first: Kind,
+        second: Kind,
+        treats: Option<Treats>,
+        what: &str,
+    ) -> Result<Kind, Refusal> {
+        let kinds = (self.kinds.resolve(first), self.kinds.resolve(second));
+        let arrays = !matches!(treats, Some(Treats::Appends | Treats::Prepends));
+        match kinds {
+            // The result's type is that of the first, where they become each other.
+            (Kind::Array(a), Kind::Array(b))
+                if arrays && become_each_other(a.typed, b.typed) && a.physical == b.physical =>
+            {
+                return self.carry(&[first, second], what);
+            }
+            // A value without a type is an array here.
+            (Kind::Array(_), Kind::Null(None)) | (Kind::Null(None), Kind::Array(_)) if arrays => {
+                return self.carry(&[first, second], what);
+            }
+            (Kind::Array(_), Kind::Free(var)) | (Kind::Free(var), Kind::Array(_))
+                if arrays && self.kinds.own_type(var).is_none() =>
+            {
+                return self.carry(&[first, second], what);
+            }
+            (Kind::Array(array), element) if !matches!(treats, Some(Treats::Prepends)) => {
+                let elements = [array.element.into(), second];
+                if let Some(kind) = self.extend(array, element, elements, arrays, what)? {
+                    return Ok(kind);
+                }
+            }
+            (element, Kind::Array(array)) if !matches!(treats, Some(Treats::Appends)) => {
+                let elements = [first, array.element.into()];
+                if let Some(kind) = self.extend(array, element, elements, arrays, what)? {
+                    return Ok(kind);
+                }
+            }
+            _ => {}
+        }
+        self.plain(first, what)?;
+        self.plain(second, what)?;
+        Ok(Kind::Plain)
+    }
+
+    /// An array with one more element of its type. `None`: it is of another. `typed`: nothing but
+    /// the element's own type says that it is none.
+    fn extend(
+        &mut self,
+        array: Array,
+        element: Kind,
+        elements: [Kind; 2],
+        typed: bool,
+        what: &str,
+    ) -> Result<Option<Kind>, Refusal> {
+        let own = match element {
+            Kind::Sealed(sealed) => Some(sealed.logical.unbounded()),
+            Kind::Free(var) => self.kinds.own_type(var).map(LogicalType::unbounded),
+            _ => None,
+        };
+        let fits = match element {
+            Kind::Sealed(_) => own == array.typed.map(LogicalType::unbounded),
+            // Without its cast it would be read as an array.
+            Kind::Free(_) | Kind::Null(None) if typed => false,
+            Kind::Free(_) => own.is_none() || own == array.typed.map(LogicalType::unbounded),
+            Kind::Null(None) => true,
+            Kind::Null(Some(_)) | Kind::Plain | Kind::Array(_) | Kind::Row(_) => false,
+        };
+        if !fits || array.physical != LogicalType::Text {
+            return Ok(None);
+        }
+        let kind = self.carry(&elements, what)?;
+        let element = match self.kinds.resolve(kind) {
+            Kind::Sealed(sealed) => Element::Sealed(crate::analyse::kind::Sealed {
+                logical: array.typed.unwrap_or(sealed.logical),
+                ..sealed
+            }),
+            Kind::Free(var) => Element::Free(var),
+            _ => return Ok(None),
+        };
+        Ok(Some(Kind::Array(Array { element, ..array })))
     }
 
     /// The array that gathers values of a kind.
@@ -484,6 +573,13 @@ fn unbounded(kind: Kind) -> Kind {
         }
         other => other,
     }
+}
+
+/// Values of the one type are values of the other, and are not cut or padded there.
+fn become_each_other(a: Option<LogicalType>, b: Option<LogicalType>) -> bool {
+    let text =
+        |t: Option<LogicalType>| matches!(t, Some(LogicalType::Text | LogicalType::Varchar(_)));
+    a == b || (text(a) && text(b))
 }
 
 /// An argument that is an expression and nothing more.

@@ -2,7 +2,7 @@
 //! a literal in it names something in scope.
 
 use crate::catalog::Catalog;
-use crate::lex::{Token, identifier, string_value};
+use crate::lex::{Token, TokenKind, identifier, string_value};
 use crate::plan::{
     Deallocate, Defined, Effects, Facts, Name, OwnCommand, ParamMap, Planned, Referred,
     RevealChange, Verb,
@@ -187,11 +187,12 @@ fn cursor(words: &Words<'_>) -> Option<String> {
 }
 
 /// Settings that change how later statements are read.
-const READING: [&str; 8] = [
+const READING: [&str; 9] = [
     "search_path",
     "schema",
     "role",
     "authorization",
+    "session_authorization",
     "standard_conforming_strings",
     "backslash_quote",
     "client_encoding",
@@ -214,6 +215,21 @@ fn set(words: &Words<'_>, effects: &mut Effects) {
         return;
     }
     effects.settings = READING.contains(&words.at(name).as_str());
+}
+
+/// A call of `set_config` that may change how later statements are read: of such a setting, or of
+/// one that no literal names.
+pub(super) fn sets_what_is_read(text: &str, tokens: &[Token]) -> bool {
+    let words = Words { text, tokens };
+    tokens.iter().enumerate().any(|(index, token)| {
+        if identifier(text, token).is_none_or(|name| name != "set_config") {
+            return false;
+        }
+        let name = tokens.get(index + 2).filter(|name| name.kind == TokenKind::String);
+        let named = words.is(index + 1, "(") && words.is(index + 3, ",");
+        let name = name.filter(|_| named).and_then(|name| string_value(text, name));
+        name.is_none_or(|name| READING.contains(&name.to_ascii_lowercase().as_str()))
+    })
 }
 
 fn own_command(words: &Words<'_>) -> Option<OwnCommand> {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use pgveil_seal::LogicalType;
+
 use super::Analysis;
 use super::classify::Words;
 use crate::catalog::Settings;
@@ -216,9 +218,13 @@ fn sealed_argument(
     settings: &Settings,
     name: &str,
 ) -> Result<Replacement, Refusal> {
-    let token = &words.tokens[argument.start];
+    let first = &words.tokens[argument.start];
+    let Some((at, casts)) = cast_value(words, argument) else {
+        return Err(Reason::Argument(name.to_owned()).at(Some(first.range.start)));
+    };
+    let token = &words.tokens[at];
     let raw = &words.text[token.range.clone()];
-    if argument.len() == 1 && words.is(argument.start, "null") {
+    if words.is(at, "null") {
         return Ok(Replacement::Text("NULL".to_owned()));
     }
     if !settings.standard_conforming_strings
@@ -227,16 +233,67 @@ fn sealed_argument(
     {
         return Err(Reason::Backslash.at(Some(token.range.start)));
     }
-    let value = (argument.len() == 1).then(|| string_value(words.text, token)).flatten();
-    let Some(value) = value else {
-        return Err(Reason::Argument(name.to_owned()).at(Some(token.range.start)));
+    let Some(value) = string_value(words.text, token).filter(|_| casts.is_empty() || !seal.array)
+    else {
+        return Err(Reason::Argument(name.to_owned()).at(Some(first.range.start)));
     };
-    let (value, slot) = (value.as_ref().into(), seal.slot.clone());
+    let (value, mut slot) = (value.as_ref().into(), seal.slot.clone());
+    slot.casts.splice(0..0, casts);
     Ok(if seal.array {
         Replacement::SealArray { value, slot }
     } else {
         Replacement::Seal { value, slot }
     })
+}
+
+/// The only token of a value, inside parentheses and casts to character types, innermost first.
+fn cast_value(words: &Words<'_>, range: Range<usize>) -> Option<(usize, Vec<LogicalType>)> {
+    let Range { start, end } = range;
+    if start + 1 == end {
+        return Some((start, Vec::new()));
+    }
+    let last = end.checked_sub(1)?;
+    let outermost = |open: usize| words.is(open, "(") && closing(words, open) == last;
+    if outermost(start) {
+        return cast_value(words, start + 1..last);
+    }
+    let (value, cast) = if words.is(start, "cast") && outermost(start + 1) {
+        let at = (start + 2..last).rfind(|index| words.is(*index, "as"))?;
+        (start + 2..at, cast_type(words, at + 1..last)?)
+    } else if let Some(at) = (start..end).rfind(|index| words.is(*index, "::")) {
+        (start..at, cast_type(words, at + 1..end)?)
+    } else {
+        let cast = match cast_type(words, start..last)? {
+            // In front of a literal, character without a length has none.
+            LogicalType::Char(Some(1)) if !words.is(last - 1, ")") => LogicalType::Char(None),
+            cast => cast,
+        };
+        (last..end, cast)
+    };
+    let (token, mut casts) = cast_value(words, value)?;
+    casts.push(cast);
+    Some((token, casts))
+}
+
+/// A character type by its words.
+fn cast_type(words: &Words<'_>, range: Range<usize>) -> Option<LogicalType> {
+    let mut end = range.end;
+    let mut length = None;
+    if end >= range.start + 4 && words.is(end - 1, ")") && words.is(end - 3, "(") {
+        length = Some(words.at(end - 2).parse().ok()?);
+        end -= 3;
+    }
+    let names: Vec<String> = (range.start..end).map(|index| words.at(index)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        ["text"] | ["pg_catalog", ".", "text"] if length.is_none() => Some(LogicalType::Text),
+        ["varchar"] | ["pg_catalog", ".", "varchar"] | ["character" | "char", "varying"] => {
+            Some(LogicalType::Varchar(length))
+        }
+        ["character" | "char"] => Some(LogicalType::Char(length.or(Some(1)))),
+        ["bpchar"] | ["pg_catalog", ".", "bpchar"] => Some(LogicalType::Char(length)),
+        _ => None,
+    }
 }
 
 fn wrong_number(name: &str, expected: usize, got: usize) -> Refusal {

@@ -380,6 +380,14 @@ impl Analysis<'_> {
             Some(Treats::ComparesElements) => {
                 return self.compare_arrays(left, op, right, scope, ctes);
             }
+            Some(Treats::Concatenates) if is_short(left) => {
+                let kinds = (self.infer(left, scope, ctes)?, self.infer(right, scope, ctes)?);
+                let name = operator_name(op);
+                let on_right = self.kinds.sealed_in(kinds.0).is_none();
+                return self.concatenate(kinds.0, kinds.1, None, &name).map_err(|refusal| {
+                    self.pointing_at(refusal, if on_right { right } else { left })
+                });
+            }
             _ => {}
         }
         // Long chains lean to the left: walk them down instead of recursing. Every operator that
@@ -387,7 +395,7 @@ impl Analysis<'_> {
         let mut operands = vec![(op, right)];
         let mut first = left;
         while let Expr::BinaryOp { left, op, right } = first {
-            if operator_rule(symbol(op)).is_some() {
+            if operator_rule(symbol(op)).is_some_and(|treats| treats != Treats::Concatenates) {
                 break;
             }
             operands.push((op, right));
@@ -687,6 +695,18 @@ pub(super) fn row_items(expr: &Expr) -> Option<Vec<&Expr>> {
     }
 }
 
+/// No chain of `||` that is long enough to be a string.
+fn is_short(expr: &Expr) -> bool {
+    let mut expr = expr;
+    for _ in 0..8 {
+        match expr {
+            Expr::BinaryOp { left, op: BinaryOperator::StringConcat, right: _ } => expr = left,
+            _ => return true,
+        }
+    }
+    false
+}
+
 fn is_subquery(expr: &Expr) -> bool {
     match expr {
         Expr::Nested(inner) => is_subquery(inner),
@@ -702,6 +722,7 @@ fn symbol(op: &BinaryOperator) -> &'static str {
         BinaryOperator::AtArrow => "@>",
         BinaryOperator::ArrowAt => "<@",
         BinaryOperator::PGOverlap => "&&",
+        BinaryOperator::StringConcat => "||",
         _ => "",
     }
 }

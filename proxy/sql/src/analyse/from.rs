@@ -31,6 +31,7 @@ impl Analysis<'_> {
         for tree in from {
             let joined = self.joined(tree, &scope, outer, ctes)?;
             merge(&mut scope, joined);
+            scope.no_conflict()?;
         }
         Ok(scope)
     }
@@ -53,6 +54,7 @@ impl Analysis<'_> {
                 merge(&mut sees, scope.clone());
                 self.factor(relation, &sees, outer, ctes)?
             };
+            scope.no_conflict_with(&right)?;
             // Which side's column a merged one of USING is; FULL JOIN makes a new one.
             let merged = match join_operator {
                 JoinOperator::Right(_) | JoinOperator::RightOuter(_) => Side::Right,
@@ -290,15 +292,17 @@ impl Analysis<'_> {
         open: bool,
     ) -> Result<Source, Refusal> {
         Ok(match alias {
-            None => Source { alias: name, schema, columns, open },
+            None => Source { alias: name, schema, columns, open, hidden: None },
             Some(alias) if open => {
-                Source { alias: fold(&alias.name), schema: None, columns: Vec::new(), open }
+                let (alias, columns) = (fold(&alias.name), Vec::new());
+                Source { alias, schema: None, columns, open, hidden: None }
             }
             Some(alias) => Source {
                 alias: fold(&alias.name),
                 schema: None,
                 columns: self.rename(columns, alias)?,
                 open,
+                hidden: Some(name).filter(|name| !name.is_empty() && *name != fold(&alias.name)),
             },
         })
     }

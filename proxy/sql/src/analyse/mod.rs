@@ -343,9 +343,8 @@ fn after_unread(text: &str, tokens: &[Token], planned: &Planned) -> After {
         Verb::Ddl => classify::keeps_names(text, tokens),
         _ => {
             // In whatever it stands, it may set the search path.
-            let mut names = tokens.iter().filter_map(|token| identifier(text, token));
             !(planned.effects.catalog || planned.effects.settings)
-                && names.all(|name| name != "set_config")
+                && !classify::sets_what_is_read(text, tokens)
         }
     };
     if quiet { After::Same } else { After::Changed }
@@ -410,7 +409,10 @@ fn one_statement(
     let after = match result {
         Ok(after) => after,
         Err(mut refusal) => {
-            refusal.position = refusal.position.or(Some(planned.range.start));
+            // The server does not say where a name stands twice.
+            if refusal.code != "42712" {
+                refusal.position = refusal.position.or(Some(planned.range.start));
+            }
             planned.refusal = Some(refusal);
             After::Same
         }
@@ -471,6 +473,15 @@ fn in_scope(
     types: &[u32],
     planned: &mut Planned,
 ) -> Result<After, Refusal> {
+    if let Some(token) = tokens.iter().find(|token| &text[token.range.clone()] == "\"\"") {
+        return Err(Refusal {
+            code: "42601",
+            message: "zero-length delimited identifier at or near \"\"\"\"".into(),
+            detail: None,
+            hint: None,
+            position: Some(token.range.start),
+        });
+    }
     let mut analysis = Analysis::new(text, tokens, catalog, settings);
     analysis.types = Cow::Borrowed(types);
     if analysis.by_tokens(planned)? {

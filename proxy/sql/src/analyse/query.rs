@@ -55,7 +55,18 @@ impl Analysis<'_> {
             other => {
                 let columns = self.set_expr(other, outer, &inner)?;
                 if let Some(order_by) = order_by {
-                    self.order_by(order_by, &columns, &nothing, &inner)?;
+                    let mut output = nothing.clone();
+                    output.push(Source {
+                        alias: String::new(),
+                        schema: None,
+                        columns: columns.clone(),
+                        open: false,
+                        hidden: None,
+                    });
+                    if matches!(other, SetExpr::SetOperation { .. }) {
+                        self.output_names_alone(order_by, &columns, &output, &inner)?;
+                    }
+                    self.order_by(order_by, &columns, &output, &inner)?;
                 }
                 columns
             }
@@ -445,6 +456,49 @@ impl Analysis<'_> {
             return Ok(column.kind);
         }
         self.infer(expr, scope, ctes)
+    }
+
+    /// A set operation is ordered by names and positions of its output columns.
+    fn output_names_alone(
+        &mut self,
+        order_by: &OrderBy,
+        columns: &[Col],
+        output: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<(), Refusal> {
+        let OrderByKind::Expressions(exprs) = &order_by.kind else { return Ok(()) };
+        for OrderByExpr { expr, .. } in exprs {
+            let is_name = |expr: &Expr| match expr {
+                Expr::Identifier(ident) => named(ident, columns).is_some(),
+                Expr::Value(_) => true,
+                _ => false,
+            };
+            let mut bare = expr;
+            while let Expr::Nested(inner) = bare {
+                bare = inner;
+            }
+            if is_name(bare) {
+                continue;
+            }
+            match self.infer(expr, output, ctes) {
+                Err(refusal) if refusal.is_unknown_name() => return Err(refusal),
+                _ => {}
+            }
+            return Err(Refusal {
+                code: "0A000",
+                message: "invalid UNION/INTERSECT/EXCEPT ORDER BY clause".into(),
+                detail: Some(
+                    "Only result column names can be used, not expressions or functions.".into(),
+                ),
+                hint: Some(
+                    "Add the expression/function to every SELECT, or move the UNION into a FROM \
+                     clause."
+                        .into(),
+                ),
+                position: crate::parse::start_of(expr.span()),
+            });
+        }
+        Ok(())
     }
 
     fn order_by(

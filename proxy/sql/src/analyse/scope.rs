@@ -1,5 +1,6 @@
 //! What names mean at a place in a statement: FROM items, their columns, CTEs.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use sqlparser::ast::{Ident, ObjectName};
@@ -41,6 +42,8 @@ pub(super) struct Source {
     pub(super) columns: Vec<Col>,
     /// There may be columns that are not listed: a function's result.
     pub(super) open: bool,
+    /// The name of the relation or CTE that an alias hides.
+    pub(super) hidden: Option<String>,
 }
 
 /// What an unqualified name means.
@@ -111,8 +114,13 @@ impl<'o> Scope<'o> {
         for (index, source) in scope.sources.iter_mut().enumerate() {
             if hidden(index) {
                 // No identifier is empty.
-                *source =
-                    Source { alias: String::new(), schema: None, columns: Vec::new(), open: false };
+                *source = Source {
+                    alias: String::new(),
+                    schema: None,
+                    columns: Vec::new(),
+                    open: false,
+                    hidden: None,
+                };
             }
         }
         scope
@@ -178,7 +186,50 @@ impl<'o> Scope<'o> {
             }
             level = scope.outer;
         }
-        Err(Reason::MissingFrom(qualifier.join(".")).at(at))
+        let missing = Reason::MissingFrom(qualifier.join(".")).at(at);
+        let [name] = qualifier else { return Err(missing) };
+        match self.alias_of(name) {
+            None => Err(missing),
+            Some(alias) => Err(Refusal {
+                message: format!("invalid reference to FROM-clause entry for table \"{name}\""),
+                hint: Some(format!("Perhaps you meant to reference the table alias \"{alias}\".")),
+                ..missing
+            }),
+        }
+    }
+
+    /// The alias that hides a relation's name.
+    fn alias_of(&self, name: &str) -> Option<&str> {
+        let hiding = |source: &&Source| source.hidden.as_deref() == Some(name);
+        let own = self.sources.iter().find(hiding).map(|source| source.alias.as_str());
+        own.or_else(|| self.outer.and_then(|outer| outer.alias_of(name)))
+    }
+
+    /// Two items of one name, as the server compares them (`checkNameSpaceConflicts` in
+    /// `parse_relation.c`).
+    pub(super) fn no_conflict(&self) -> Result<(), Refusal> {
+        self.no_conflict_with(&Scope::default())
+    }
+
+    /// The same, with the items of a join's other side.
+    pub(super) fn no_conflict_with(&self, right: &Scope<'_>) -> Result<(), Refusal> {
+        let mut seen: HashMap<&str, &Source> = HashMap::new();
+        let sources = self.sources.iter().chain(&right.sources);
+        for source in sources.filter(|source| !source.alias.is_empty()) {
+            let Some(other) = seen.insert(&source.alias, source) else { continue };
+            let relations = source.schema.is_some() && other.schema.is_some();
+            if relations && source.schema != other.schema {
+                continue;
+            }
+            return Err(Refusal {
+                code: "42712",
+                message: format!("table name \"{}\" specified more than once", source.alias),
+                detail: None,
+                hint: None,
+                position: None,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -449,6 +449,7 @@ impl<'c> Analysis<'c> {
         for tree in from {
             let joined = self.joined(tree, &scope.clone(), None, ctes)?;
             super::from::merge(&mut scope, joined);
+            scope.no_conflict()?;
         }
         Ok((relation, scope))
     }
@@ -472,6 +473,7 @@ fn target_source(relation: &Relation, alias: String, named: bool) -> Source {
         schema: named.then(|| relation.schema.clone()),
         columns: relation_columns(relation),
         open: false,
+        hidden: (!named).then(|| relation.name.clone()),
     }
 }
 

@@ -38,6 +38,7 @@ impl Target {
             schema: Some(self.schema.clone()),
             columns: self.columns.clone(),
             open: false,
+            hidden: None,
         });
         scope
     }

@@ -24,6 +24,7 @@ impl Analysis<'_> {
             schema: Some(relation.schema.clone()),
             columns: relation_columns(relation),
             open: false,
+            hidden: None,
         });
         let ctes = Ctes::default();
         for column in &index.columns {
