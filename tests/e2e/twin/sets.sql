@@ -78,7 +78,7 @@ DELETE FROM contact WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (P
 -- Grouping by value.
 -- refused: randomized
 SELECT email, label, count(*) FROM contact GROUP BY CUBE (email, label);
--- refused
+-- refused: randomized
 SELECT email, grouping(email), count(*) FROM contact GROUP BY ROLLUP (email);
 -- refused: randomized
 SELECT u.email, count(c.id) FROM auth_user u LEFT JOIN contact c ON c.email = u.email GROUP BY u.email HAVING count(c.id) > 0;
