@@ -263,8 +263,17 @@ pub(super) fn keeps_names(text: &str, tokens: &[Token]) -> bool {
     }
 }
 
-/// The tables and views that CREATE, ALTER and DROP name as their objects.
-pub(super) fn defined_relations(text: &str, tokens: &[Token]) -> Vec<String> {
+/// What CREATE, ALTER and DROP name as their objects.
+#[derive(Default)]
+pub(super) struct Objects {
+    /// Tables and views, each with its schema if that is written; a new name among them.
+    pub(super) relations: Vec<(Option<String>, String)>,
+    /// A name in it may mean another relation afterwards.
+    pub(super) replaces: bool,
+}
+
+/// The tables and views that a statement makes, changes or drops.
+pub(super) fn defined_relations(text: &str, tokens: &[Token]) -> Objects {
     let words = Words { text, tokens };
     let mut at = 1;
     let passed = ["or", "replace", "unlogged", "materialized", "foreign", "recursive"];
@@ -274,27 +283,33 @@ pub(super) fn defined_relations(text: &str, tokens: &[Token]) -> Vec<String> {
     let first = words.at(0);
     let defines = matches!(first.as_str(), "create" | "alter" | "drop");
     if !defines || !(words.is(at, "table") || words.is(at, "view")) {
-        return Vec::new();
+        return Objects::default();
     }
     at += 1;
     while ["if", "not", "exists", "only"].iter().any(|word| words.is(at, word)) {
         at += 1;
     }
-    let mut names = Vec::new();
+    let mut relations = Vec::new();
+    let mut schema = None;
     while let Some(token) = tokens.get(at) {
         let Some(name) = identifier(text, token) else { break };
         at += 1;
         if words.is(at, ".") {
             at += 1;
+            schema = Some(name);
             continue;
         }
-        names.push(name);
+        relations.push((schema.take(), name));
         if !words.is(at, ",") {
             break;
         }
         at += 1;
     }
-    names
+    let renames = first == "alter" && words.is(at, "rename") && words.is(at + 1, "to");
+    if renames && let Some((schema, _)) = relations.first() {
+        relations.push((schema.clone(), words.at(at + 2)));
+    }
+    Objects { relations, replaces: renames || first != "alter" }
 }
 
 /// Functions of the server that run a query, or read a relation, named in an argument.

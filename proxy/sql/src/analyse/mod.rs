@@ -3,7 +3,7 @@
 //! The parts: [`kind`] and [`meet`] (kinds, and what happens where they meet), [`leaf`] (literals and parameters in the
 //! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`cast`], [`call`] and [`write`]
 //! (the nodes of the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`ddl`], [`classify`] (what a
-//! statement is by its words), [`utility`] (everything else), [`finish`] (edits, parameters,
+//! statement is by its words), [`string`] (several in one), [`utility`] (everything else), [`finish`] (edits, parameters,
 //! output).
 //!
 //! Fails closed: every node of the parser's tree is matched by name and taken apart field by
@@ -23,6 +23,7 @@ mod leaf;
 mod meet;
 mod query;
 mod scope;
+mod string;
 mod utility;
 mod write;
 
@@ -42,6 +43,7 @@ use ddl::Completion;
 pub(crate) use define::execute_edits;
 use kind::{Kind, Kinds};
 use scope::Ctes;
+use string::Earlier;
 
 /// One statement under analysis.
 pub(crate) struct Analysis<'c> {
@@ -278,11 +280,10 @@ pub(crate) fn analyse(
     };
     // An earlier statement of the string changes what names mean.
     let mut changed = false;
-    // An earlier one ends a transaction, goes back to a savepoint or changes a relation that hides
-    // one: of several relations of a name another may be meant.
+    // An earlier one ends a transaction, or goes back to a savepoint: of several relations of a name
+    // another may be meant.
     let mut uncovered = false;
-    // Relations that are not in scope, and of which earlier statements change the columns.
-    let mut reshaped: HashSet<String> = HashSet::new();
+    let mut earlier = Earlier::default();
     // What an earlier statement of the string makes is there for those behind it.
     let mut overlay: Option<Box<Catalog>> = None;
     for statement in statements(text, &tokens) {
@@ -293,17 +294,15 @@ pub(crate) fn analyse(
         let copies = overlay.is_some() && planned.copy.is_some();
         let follows = ((changed || copies) && concerns)
             || ((changed || uncovered) && planned.ambiguous)
-            || (concerns && reads(text, statement, &planned, &reshaped));
+            || earlier.moved_in(text, statement)
+            || (concerns && earlier.reshaped_in(text, statement, &planned, now, settings));
         if follows && planned.refusal.is_none() {
             planned.refusal = Some(Reason::AfterDdl.at(Some(planned.range.start)));
         }
-        planned.follows_change = changed || uncovered;
+        planned.follows_change = changed || uncovered || earlier.moves();
         match after {
             After::Same if planned.verb == Verb::Ddl => {
-                let names = classify::defined_relations(text, statement).into_iter();
-                reshaped.extend(names.filter(|name| !now.scoped.contains_key(name)));
-                let mut words = statement.iter().filter_map(|token| identifier(text, token));
-                uncovered |= words.any(|name| now.ambiguous.contains(&name));
+                earlier.add(text, statement, now, settings);
             }
             After::Same => {}
             After::Makes(relation) => {
@@ -348,18 +347,6 @@ fn after_unread(text: &str, tokens: &[Token], planned: &Planned) -> After {
         }
     };
     if quiet { After::Same } else { After::Changed }
-}
-
-/// A query, or a write, that names one of these relations.
-fn reads(text: &str, tokens: &[Token], planned: &Planned, relations: &HashSet<String>) -> bool {
-    let queries = planned.verb != Verb::Ddl
-        || tokens.iter().any(|token| text[token.range.clone()].eq_ignore_ascii_case("select"));
-    !relations.is_empty()
-        && queries
-        && tokens
-            .iter()
-            .filter_map(|token| identifier(text, token))
-            .any(|name| relations.contains(&name))
 }
 
 /// A statement of transaction control after which a temporary table may be gone.
