@@ -375,9 +375,7 @@ fn functions_that_the_policy_declares_safe() {
     let row = client.run("SELECT first_one(1)").value();
     assert!(row.contains("a@canary.example"), "{row}");
     let described = client.run("SELECT email FROM show_all() LIMIT 0").results.pop();
-    let Some(pgveil_tests::Outcome::Done { columns, .. }) = described else {
-        panic!("{described:?}")
-    };
+    let Some(Outcome::Done { columns, .. }) = described else { panic!("{described:?}") };
     assert_eq!((columns[0].type_oid, columns[0].typmod), (1043, 258));
     // What is declared to be text is shown as it is.
     assert!(client.run("SELECT mail FROM listed() LIMIT 1").value().starts_with("gAAAA"));

@@ -219,8 +219,9 @@ fn a_table_gets_another_name_or_schema() {
         client.run(&insert("person", "z"));
         assert_eq!(client.run("SELECT count(*) FROM person_profile").value(), "1");
         assert_eq!(client.run("SELECT count(*) FROM mailing").value(), "3");
-        client.run("ALTER VIEW mailing RENAME TO post").failed("0A000");
-        assert_eq!(client.run("ALTER TABLE mailing RENAME TO post").tags(), "ALTER TABLE");
+        client.run("ALTER VIEW mailing RENAME TO guest").failed("0A000");
+        assert_eq!(client.run("ALTER VIEW mailing RENAME TO letters").tags(), "ALTER VIEW");
+        assert_eq!(client.run("ALTER TABLE letters RENAME TO post").tags(), "ALTER TABLE");
         assert_eq!(client.run("SELECT id FROM post WHERE email = 'a@canary.example'").value(), "1");
     }
 }

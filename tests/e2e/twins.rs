@@ -131,6 +131,7 @@ files!(
     conflict,
     constraints,
     ctes,
+    definitions,
     django,
     equality,
     errors,

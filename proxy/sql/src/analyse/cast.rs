@@ -15,9 +15,10 @@ use sqlparser::ast::{
 use super::Analysis;
 use super::kind::{Array, Element, Kind, Sealed};
 use super::leaf::{array_type, character_type, type_end};
+use super::meet::path;
 use super::scope::{Ctes, Scope, parts};
 use crate::plan::{Edit, Replacement};
-use crate::refusal::Refusal;
+use crate::refusal::{Reason, Refusal};
 use crate::rules::{Treats, function_rule};
 
 /// A cast whose length changes values.
@@ -46,7 +47,19 @@ impl Analysis<'_> {
             return self.cast_array(array, element, data_type);
         }
         let cast = character_type(data_type);
+        if let (Kind::Sealed(sealed), Some(logical)) = (resolved, cast)
+            && self.defines_view
+            && logical != sealed.logical
+            && logical != LogicalType::Varchar(None)
+        {
+            return Err(self.refuse(Reason::Compute {
+                what: format!("a cast to {logical}, in a view,"),
+                column: path(self.catalog, sealed.column),
+            }));
+        }
         let done = match (resolved, cast) {
+            // Where a view leaves out the type, its definition has the physical one.
+            (Kind::Null(_), Some(LogicalType::Text)) if self.inspecting => Some(Kind::Null(None)),
             (Kind::Null(_), cast) => Some(Kind::Null(cast)),
             // Without a length these change nothing, neither of a token nor of its value: the
             // padding of character values is not sealed.

@@ -313,6 +313,15 @@ impl Analysis<'_> {
             if types.iter().all(|next| *next == Some(*first)) { *first } else { first.unbounded() }
         });
         let beside = resolved.iter().any(|kind| matches!(kind, Kind::Sealed(_)));
+        if let Some(Kind::Sealed(sealed)) = resolved.iter().find(|k| matches!(k, Kind::Sealed(_)))
+            && self.defines_view
+            && resolved.iter().any(|kind| matches!(kind, Kind::Null(Some(LogicalType::Text))))
+        {
+            return Err(self.refuse(Reason::Compute {
+                what: "NULL::text beside it, in a view,".into(),
+                column: path(self.catalog, sealed.column),
+            }));
+        }
         let mut sealed: Option<Sealed> = None;
         let mut plain = false;
         let mut free: Option<Var> = None;

@@ -77,6 +77,9 @@ pub(crate) struct Analysis<'c> {
     completion: Completion,
     /// A view's definition is looked at: problems of its base are reported when it is used.
     inspecting: bool,
+    /// A view is made. The server keeps its definition over the physical types, so casts between
+    /// character types that are none there are lost.
+    defines_view: bool,
 }
 
 impl<'c> Analysis<'c> {
@@ -105,6 +108,7 @@ impl<'c> Analysis<'c> {
             makes: None,
             completion: Completion::default(),
             inspecting: false,
+            defines_view: false,
         }
     }
 
@@ -477,7 +481,7 @@ fn in_scope(
         analysis.complete(planned);
         return Ok(if keeps { After::Same } else { after_read(planned, None) });
     }
-    let tree = parse(text, tokens)?;
+    let tree = parse(text, ddl::parsed(text, tokens))?;
     let (verb, columns) = analysis.statement(&tree)?;
     planned.verb = verb;
     if !analysis.touched {

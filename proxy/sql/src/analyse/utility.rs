@@ -182,8 +182,14 @@ impl<'c> Analysis<'c> {
                 Ok((Verb::Ddl, Vec::new()))
             }
             Statement::CreateView(view) => {
+                self.defines_view = true;
                 let columns = self.query(&view.query, None, &ctes)?;
                 self.no_rows(&columns)?;
+                for column in &columns {
+                    if let array @ Kind::Array(_) = self.kinds.resolve(column.kind) {
+                        self.plain(array, "a view's column")?;
+                    }
+                }
                 if let Some(open) = self.open_star.take() {
                     return Err(self.refuse(Reason::UnknownColumns(open)));
                 }

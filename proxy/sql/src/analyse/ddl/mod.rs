@@ -18,7 +18,7 @@ mod rename;
 use sqlparser::ast::ObjectName;
 
 use super::Analysis;
-use super::classify::{bodies, mentioned};
+use super::classify::{Words, bodies, mentioned};
 use super::scope::parts;
 use crate::catalog::Relation;
 use crate::lex::{Token, TokenKind, identifier};
@@ -68,6 +68,8 @@ impl<'c> Analysis<'c> {
                 return Ok(true);
             }
             "alter" if words.is(1, "table") => return self.alter_by_tokens(relations),
+            "alter" if words.is(1, "view") => return self.alter_view(2, relations),
+            "alter" if words.is(1, "materialized") => return self.alter_view(3, relations),
             "alter" if words.is(1, "index") || words.is(1, "sequence") => return Ok(true),
             "create" => {}
             _ => return Err(self.unsupported(&shown(2), relations)),
@@ -239,6 +241,28 @@ impl<'c> Analysis<'c> {
     /// The bytes of tokens.
     fn bytes(&self, from: usize, to: usize) -> std::ops::Range<usize> {
         self.tokens[from].range.start..self.tokens[to - 1].range.end
+    }
+}
+
+/// What of a statement the parser is given: it knows neither `WITH CHECK OPTION` of a view (the
+/// server then refuses rows that the view does not show) nor `WITH NO DATA` of a materialised one.
+pub(super) fn parsed<'t>(text: &str, tokens: &'t [Token]) -> &'t [Token] {
+    let words = Words { text, tokens };
+    let is_view = words.is(0, "create") && (1..5).any(|index| words.is(index, "view"));
+    let tails: [&[&str]; 5] = [
+        &["with", "check", "option"],
+        &["with", "cascaded", "check", "option"],
+        &["with", "local", "check", "option"],
+        &["with", "data"],
+        &["with", "no", "data"],
+    ];
+    let ends_in = |tail: &&[&str]| {
+        let start = tokens.len().checked_sub(tail.len());
+        start.is_some_and(|start| tail.iter().zip(start..).all(|(word, at)| words.is(at, word)))
+    };
+    match tails.iter().find(|tail| is_view && ends_in(tail)) {
+        Some(tail) => &tokens[..tokens.len() - tail.len()],
+        None => tokens,
     }
 }
 

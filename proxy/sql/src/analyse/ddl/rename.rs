@@ -131,6 +131,39 @@ impl<'c> Analysis<'c> {
         Ok(())
     }
 
+    /// ALTER VIEW, and of a materialised one, whose name begins at a token: names, owner, options.
+    pub(super) fn alter_view(
+        &mut self,
+        mut at: usize,
+        relations: &[&Relation],
+    ) -> Result<bool, Refusal> {
+        let words = self.words();
+        if words.is(at, "if") {
+            at += 2;
+        }
+        let (name, at) = self.name_at(at);
+        let known = self.existing(&name);
+        if words.is(at, "rename") && words.is(at + 1, "to") {
+            if let Some(view) = known {
+                self.move_table(view, (&view.schema, &words.at(at + 2)), "ALTER VIEW ... RENAME")?;
+            }
+        } else if words.is(at, "set") && words.is(at + 1, "schema") {
+            if let Some(view) = known {
+                self.move_table(
+                    view,
+                    (&words.at(at + 2), &view.name),
+                    "ALTER VIEW ... SET SCHEMA",
+                )?;
+            }
+        } else {
+            let options = (words.is(at, "set") || words.is(at, "reset")) && words.is(at + 1, "(");
+            if !(options || words.is(at, "rename") || words.is(at, "owner")) {
+                return Err(self.unsupported("this form of ALTER VIEW", relations));
+            }
+        }
+        Ok(true)
+    }
+
     /// A table gets another name, or schema.
     fn move_table(
         &mut self,
