@@ -10,7 +10,7 @@ use crate::catalog::Relation;
 use crate::physical::column::add_guard;
 use crate::refusal::{Reason, Refusal};
 
-impl<'c> Analysis<'c> {
+impl Analysis<'_> {
     /// `open` is where the parenthesis may be that begins the definition. False: it is another
     /// one than LIKE alone.
     pub(super) fn create_like(
