@@ -10,6 +10,7 @@
 //! | [`KeyId`] | `pgveil key id` | 4 |
 //! | [`FernetKey::check_value`] | `pgveil key check value` | 16 |
 //! | IV key of a deterministic domain | `pgveil deterministic iv`, a zero byte, the domain | 32 |
+//! | fold key of a deterministic domain | `pgveil fold handle`, a zero byte, the fold, a zero byte, the domain | 32 |
 
 use std::fmt;
 use std::fs::File;
@@ -23,6 +24,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::fold::Fold;
 
 const KEY_BYTES: usize = 32;
 
@@ -161,6 +164,15 @@ impl FernetKey {
     pub(crate) fn iv_key(&self, domain: &str) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0; 32]);
         derive(&self.bytes, &[b"pgveil deterministic iv\0", domain.as_bytes()], &mut *key);
+        key
+    }
+
+    /// The key that makes the fold handles of one deterministic domain.
+    pub(crate) fn fold_key(&self, fold: Fold, domain: &str) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        let fold = fold.as_str().as_bytes();
+        let info: [&[u8]; 4] = [b"pgveil fold handle\0", fold, b"\0", domain.as_bytes()];
+        derive(&self.bytes, &info, &mut *key);
         key
     }
 

@@ -42,6 +42,35 @@
 //! asked for a maximum age (`decrypt(token, ttl=...)`) refuses them as expired. They have to be
 //! opened without one.
 //!
+//! # Fold handles
+//!
+//! Applications look addresses up by `lower(email) = lower($1)` and keep them unique by
+//! `lower(email)`. A deterministic column may be declared with a [`Fold`] for that
+//! ([`Sealer::folded`]); its tokens are made with another IV:
+//!
+//! ```text
+//! fold key  = HKDF-SHA256(Fernet key, no salt,
+//!                         info = "pgveil fold handle" 0x00 "lower" or "upper" 0x00 domain)
+//! IV        = first 9 bytes of HMAC-SHA256(fold key, folded value)
+//!             then first 7 bytes of HMAC-SHA256(IV key, value)
+//! ```
+//!
+//! They are ordinary deterministic tokens, equal where the values are. Besides, the first 9 bytes
+//! of the IV, which are exactly the characters 13 to 24 of the text, are equal where the *folded*
+//! values are: the server compares, indexes, joins and groups `substr(email, 13, 12)` in place of
+//! `lower(email)` ([`fold_handle`]; [`Sealer::fold_handle_into`] makes what it is compared with).
+//!
+//! How sure that is: two different folded values share the 72 bits with a chance of 2⁻⁷², so among
+//! n of them some two do with a chance of about n² / 2⁷³: 10⁻¹⁰ for a million, 10⁻⁴ for a thousand
+//! million. A unique index would then refuse the second one; a look-up would find both. Tokens
+//! themselves cannot be mistaken, whatever the IV: they hold the value. The other 56 bits only
+//! distinguish values that are the same but for case, of which there are few: a repeated IV among
+//! them (chance m² / 2⁵⁷ for m of them) would show that they begin with the same blocks of 16
+//! bytes.
+//!
+//! What it shows beyond other deterministic tokens: which rows share a value up to case, and so
+//! that `Ann@example.org` and `ann@example.org` belong together. Sealing costs one more HMAC.
+//!
 //! # Keys
 //!
 //! A [`Keyring`] is a list of keys of which the first seals and all open. A [`KeyId`] names a key
@@ -76,6 +105,7 @@
 
 mod arrays;
 mod dump;
+mod fold;
 mod keyring;
 mod opener;
 mod rows;
@@ -86,10 +116,14 @@ mod values;
 
 pub use arrays::{ArrayError, MapError, map_binary_array, map_text_array};
 pub use dump::{Context, Summary, Tally, open_text};
+pub use fold::{CaseMap, CaseMapError, Fold};
 pub use keyring::{FernetKey, KeyError, KeyId, KeyIdError, Keyring, KeyringError, keygen};
 pub use opener::{OpenError, Opener};
 pub use rows::{Field, RowShape, map_row};
 pub use sealer::{SealError, Sealer};
-pub use token::{MIN_TOKEN_LEN, TOKEN_PREFIX, handle, looks_like_token, token_len};
+pub use token::{
+    FOLD_HANDLE_AT, FOLD_HANDLE_LEN, MIN_TOKEN_LEN, TOKEN_PREFIX, fold_handle, handle,
+    looks_like_token, token_len,
+};
 pub use types::{LogicalType, Mode};
 pub use values::{ValueError, check_text};

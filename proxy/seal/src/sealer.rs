@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aes::Aes128Enc;
@@ -11,8 +12,11 @@ use base64::engine::general_purpose::URL_SAFE;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::fold::CaseMap;
 use crate::keyring::{FernetKey, KeyId};
-use crate::token::{BLOCK, CIPHERTEXT, IV, MAC, TIMESTAMP, VERSION, token_len};
+use crate::token::{
+    BLOCK, CIPHERTEXT, FOLD_BYTES, FOLD_HANDLE_LEN, IV, MAC, TIMESTAMP, VERSION, token_len,
+};
 use crate::types::Mode;
 
 /// Seals values under one Fernet key, in one mode. It keeps the prepared AES key schedule and HMAC
@@ -33,14 +37,31 @@ struct Prepared {
 enum IvSource {
     /// HMAC under the IV key of the domain.
     Synthetic(Hmac<Sha256>),
+    /// The same, behind the first bytes of that of the folded value.
+    Folded {
+        fold: Hmac<Sha256>,
+        value: Hmac<Sha256>,
+        map: Arc<CaseMap>,
+    },
     Random,
 }
+
+/// Stands in front of what is compared with fold handles and is no value's fold. No token has it.
+const UNFOLDED: u8 = b'!';
 
 impl Sealer {
     /// A sealer whose tokens are equal where the values are, within one key and domain.
     pub fn deterministic(key: &FernetKey, domain: &str) -> Self {
         let iv_key = key.iv_key(domain);
         Self::new(key, IvSource::Synthetic(hmac(iv_key.as_slice())))
+    }
+
+    /// A deterministic sealer whose tokens also show, in the characters that are the *fold
+    /// handle*, whether two values are the same but for case.
+    pub fn folded(key: &FernetKey, domain: &str, map: Arc<CaseMap>) -> Self {
+        let (fold, value) = (key.fold_key(map.fold(), domain), key.iv_key(domain));
+        let (fold, value) = (hmac(fold.as_slice()), hmac(value.as_slice()));
+        Self::new(key, IvSource::Folded { fold, value, map })
     }
 
     /// A sealer whose tokens are all different.
@@ -67,9 +88,37 @@ impl Sealer {
     /// Whether equal values have equal tokens.
     pub fn mode(&self) -> Mode {
         match self.prepared.iv {
-            IvSource::Synthetic(_) => Mode::Deterministic,
+            IvSource::Synthetic(_) | IvSource::Folded { .. } => Mode::Deterministic,
             IvSource::Random => Mode::Randomized,
         }
+    }
+
+    /// How it folds, if its tokens have fold handles.
+    pub fn case_map(&self) -> Option<&CaseMap> {
+        match &self.prepared.iv {
+            IvSource::Folded { map, .. } => Some(map),
+            IvSource::Synthetic(_) | IvSource::Random => None,
+        }
+    }
+
+    /// Appends what stands for `text` where it is compared with fold handles: the handle that the
+    /// tokens have of which it is the folded value, and for a text that is no value's fold
+    /// something that no token has, and that no other text has. False, and nothing appended: the
+    /// tokens have no fold handles.
+    #[expect(clippy::missing_panics_doc, reason = "the room for the text is made above it")]
+    pub fn fold_handle_into(&self, text: &str, out: &mut Vec<u8>) -> bool {
+        let IvSource::Folded { fold, map, .. } = &self.prepared.iv else { return false };
+        if matches!(map.apply(text), std::borrow::Cow::Owned(_)) {
+            out.push(UNFOLDED);
+        }
+        let tag = fold.clone().chain_update(text).finalize().into_bytes();
+        let start = out.len();
+        out.resize(start + FOLD_HANDLE_LEN, 0);
+        // Cannot fail: nine bytes are twelve characters.
+        URL_SAFE
+            .encode_slice(&tag[..FOLD_BYTES], &mut out[start..])
+            .expect("room for the text of the handle");
+        true
     }
 
     /// Appends the token of `value` to `out`. Only a randomized sealer can fail, and then `out` is
@@ -83,6 +132,9 @@ impl Sealer {
             IvSource::Synthetic(iv_key) => {
                 let tag = iv_key.clone().chain_update(value).finalize().into_bytes();
                 (0, std::array::from_fn(|i| tag[i]))
+            }
+            IvSource::Folded { fold, value: iv_key, map } => {
+                (0, folded_iv(fold.clone(), iv_key.clone(), map, value))
             }
             IvSource::Random => (now(), random_iv()?),
         };
@@ -130,6 +182,24 @@ pub enum SealError {
 pub(crate) fn hmac(key: &[u8]) -> Hmac<Sha256> {
     // Cannot fail: HMAC takes keys of any length.
     <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("an HMAC key")
+}
+
+/// The IV of a folded column's token. What is no text is its own fold.
+fn folded_iv(
+    mut fold: Hmac<Sha256>,
+    iv_key: Hmac<Sha256>,
+    map: &CaseMap,
+    value: &[u8],
+) -> [u8; BLOCK] {
+    match std::str::from_utf8(value) {
+        Ok(text) => {
+            map.pieces(text, |piece| fold.update(piece));
+        }
+        Err(_) => fold.update(value),
+    }
+    let shared = fold.finalize().into_bytes();
+    let own = iv_key.chain_update(value).finalize().into_bytes();
+    std::array::from_fn(|i| if i < FOLD_BYTES { shared[i] } else { own[i - FOLD_BYTES] })
 }
 
 /// Seconds since 1970; a clock before that counts as 1970.

@@ -57,9 +57,26 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 /// The handle of a token: its characters 13 to 32, which are the first 120 bits of its IV; `None`
 /// if the text is too short to have one.
 ///
-/// In a deterministic column equal handles mean equal values but for a chance of 2⁻¹²⁰ a pair.
+/// In a deterministic column equal handles mean equal values but for a chance of 2⁻¹²⁰ a pair; in
+/// one with fold handles, 2⁻⁴⁸ where two values are the same but for case.
 pub fn handle(token: &str) -> Option<&str> {
     token.get(12..32)
+}
+
+/// Bytes of the IV that the values share which are the same but for case, in a column with fold
+/// handles.
+pub(crate) const FOLD_BYTES: usize = 9;
+
+/// Characters of a fold handle: those of nine bytes.
+pub const FOLD_HANDLE_LEN: usize = FOLD_BYTES / 3 * 4;
+
+/// Where the fold handle stands in a token's text, as SQL counts characters: nine bytes, which are
+/// twelve characters, are in front of it.
+pub const FOLD_HANDLE_AT: usize = IV.start / 3 * 4 + 1;
+
+/// The fold handle of a token in a column that has them: its characters 13 to 24.
+pub fn fold_handle(token: &str) -> Option<&str> {
+    token.get(FOLD_HANDLE_AT - 1..FOLD_HANDLE_AT - 1 + FOLD_HANDLE_LEN)
 }
 
 #[cfg(test)]
