@@ -55,6 +55,7 @@
 //!                     mode: Mode::Deterministic,
 //!                     domain: "email".into(),
 //!                     keyring: "default".into(),
+//!                     fold: None,
 //!                 }],
 //!                 profile: None,
 //!             }],
@@ -111,7 +112,7 @@ pub mod config;
 
 pub use bindings::pgveil::policy::types::{
     ColumnFacts, ColumnProtection, ConfigError, Decision, Declaration, Denial, EncryptedCopy,
-    Facts, Mask, Mode, Profile, ProfileOwner, RelationFacts, Reveal, SafeFunction, Session,
+    Facts, Fold, Mask, Mode, Profile, ProfileOwner, RelationFacts, Reveal, SafeFunction, Session,
     TableProtection, Uses, Verdict,
 };
 pub use config::ConfigErrors;

@@ -2,7 +2,7 @@
 
 use pgveil_sdk::config::{Errors, Section, parse};
 use pgveil_sdk::{
-    ColumnProtection, ConfigErrors, Declaration, EncryptedCopy, Mask, Mode, Profile, ProfileOwner,
+    ColumnProtection, ConfigErrors, Declaration, EncryptedCopy, Fold, Mask, Mode, Profile, ProfileOwner,
     Reveal, SafeFunction, TableProtection,
 };
 
@@ -92,12 +92,17 @@ fn read_column(section: &Section<'_>) -> Option<ColumnProtection> {
         section.error("domain", "a randomized column has no domain: leave it out");
     }
     let keyring = section.string("keyring").unwrap_or_else(|| "default".to_owned());
+    let fold = section.word("fold", &[("lower", Fold::LowerCase), ("upper", Fold::UpperCase)]);
+    if fold.is_some() && mode == Some(Mode::Randomized) {
+        section.error("fold", "a randomized column is not compared: leave it out");
+    }
     // A column without a mode still has a name, which the copies and rules below may use.
     Some(ColumnProtection {
         column: column?,
         mode: mode.unwrap_or(Mode::Randomized),
         domain: domain.unwrap_or_default(),
         keyring,
+        fold,
     })
 }
 
@@ -241,7 +246,7 @@ mod tests {
             r#"{"tables": [
                 {"columns": [{"column": "email", "mode": "quick"}, {"mode": "randomized"}]},
                 {"table": "a", "columns": [
-                    {"column": "x", "mode": "randomized", "domain": "d"},
+                    {"column": "x", "mode": "randomized", "domain": "d", "fold": "lower"},
                     {"column": "x", "mode": "deterministic", "keyrin": "k"}
                 ], "profile": {"owner": "me", "copies": {"x": "a", "y": "b", "z": "a"}}},
                 {"table": "a", "columns": []}
@@ -255,9 +260,10 @@ mod tests {
                  \"quick\"",
                 "tables[0].columns[1].column: is missing: the column's name, e.g. \"email\"",
                 "tables[1].columns[0].domain: a randomized column has no domain: leave it out",
+                "tables[1].columns[0].fold: a randomized column is not compared: leave it out",
                 "tables[1].columns[1].column: x is listed above",
                 "tables[1].columns[1].keyrin: is not known here; known are \"column\", \"mode\", \
-                 \"domain\" or \"keyring\"",
+                 \"domain\", \"keyring\" or \"fold\"",
                 "tables[1].profile.owner: must be \"pgveil\" or \"application\", not \"me\"",
                 "tables[1].profile.table: is missing: the profile table's name",
                 "tables[1].profile.link: is missing: the profile's column that holds the key, \
@@ -307,7 +313,7 @@ mod tests {
         .unwrap();
         let table = &declaration.tables[0];
         assert_eq!((&*table.schema, &*table.columns[0].keyring), ("public", "default"));
-        assert_eq!(table.columns[0].domain, "");
+        assert_eq!((&*table.columns[0].domain, table.columns[0].fold), ("", None));
         let profile = table.profile.as_ref().unwrap();
         assert_eq!((profile.owner, &*profile.schema), (ProfileOwner::Pgveil, "public"));
         assert!(rules.is_empty());

@@ -10,7 +10,8 @@
 //! schema = "public"                 # default
 //! table = "auth_user"
 //! columns = [
-//!     { column = "email", mode = "deterministic", domain = "email" },
+//!     # With fold, lower(email) = lower($1) is answered, too, and can be unique. Optional.
+//!     { column = "email", mode = "deterministic", domain = "email", fold = "lower" },
 //!     { column = "first_name", mode = "randomized" },
 //!     { column = "last_name", mode = "randomized", keyring = "names" },   # default: "default"
 //! ]

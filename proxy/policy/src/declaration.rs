@@ -1,9 +1,9 @@
 //! Checks what a policy declares, and joins what several declare.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pgveil_seal::Mode;
+use pgveil_seal::{Fold, Mode};
 use pgveil_sql::protection::{
     ColumnProtection, Declaration, Profile, ProfileOwner, TableProtection,
 };
@@ -91,7 +91,7 @@ fn check_table(
     let mut protections = Vec::with_capacity(columns.len());
     for (index, declared) in columns.into_iter().enumerate() {
         let path = format!("{path}.columns[{index}]");
-        let wit::ColumnProtection { column, mode, mut domain, keyring } = declared;
+        let wit::ColumnProtection { column, mode, mut domain, keyring, fold } = declared;
         mistakes.identifier(&format!("{path}.column"), &column);
         mistakes.word(&format!("{path}.keyring"), &keyring);
         if !seen.insert(column.clone()) {
@@ -114,7 +114,17 @@ fn check_table(
                 "a randomized column has no domain: leave it empty, or make it deterministic",
             ),
         }
-        protections.push(ColumnProtection { column, mode, domain, keyring });
+        let fold = fold.map(|fold| match fold {
+            wit::Fold::LowerCase => Fold::Lower,
+            wit::Fold::UpperCase => Fold::Upper,
+        });
+        if let (Some(fold), Mode::Randomized) = (fold, mode) {
+            mistakes.push(
+                format!("{path}.fold"),
+                format!("{fold} of a randomized column is not compared: leave it out"),
+            );
+        }
+        protections.push(ColumnProtection { column, mode, domain, keyring, fold });
     }
 
     let mut protection = TableProtection {
@@ -184,7 +194,8 @@ fn check_profile(
     }
 }
 
-/// What single tables cannot show: a table declared twice, a profile table used twice, a copy
+/// What single tables cannot show: a table declared twice, columns of one domain that fold
+/// differently, a profile table used twice, a copy
 /// that lands in a protected column, a profile of pgveil's that is a protected table.
 fn contradictions(
     mistakes: &mut Mistakes,
@@ -196,6 +207,26 @@ fn contradictions(
         if !seen.insert((&table.schema, &table.table)) {
             let message = format!("{}.{} is declared twice", table.schema, table.table);
             mistakes.push(format!("{}.table", path(index)), message);
+        }
+    }
+    // The first column of each domain, of a keyring, with how it folds.
+    let mut domains: HashMap<(&str, &str), (String, Option<Fold>)> = HashMap::new();
+    for (index, table) in tables.iter().enumerate() {
+        for (at, column) in table.columns.iter().enumerate() {
+            if column.mode != Mode::Deterministic {
+                continue;
+            }
+            let name = format!("{}.{}.{}", table.schema, table.table, column.column);
+            let (first, fold) = domains
+                .entry((&column.keyring, &column.domain))
+                .or_insert_with(|| (name.clone(), column.fold));
+            if *fold != column.fold {
+                let message = format!(
+                    "{name} and {first} are of one domain, \"{}\": they fold alike, or not at all",
+                    column.domain
+                );
+                mistakes.push(format!("{}.columns[{at}].fold", path(index)), message);
+            }
         }
     }
     let mut seen = HashSet::new();

@@ -1,7 +1,7 @@
 //! What a policy declares once: which columns are personal data, how they are sealed, and which
 //! profile table receives the encrypted copies. Names only; nothing here knows a key.
 
-use pgveil_seal::Mode;
+use pgveil_seal::{Fold, Mode};
 
 /// Everything that the loaded policies protect in one database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub struct ColumnProtection {
     pub domain: String,
     /// Name of the keyring in the configuration.
     pub keyring: String,
+    /// Which of `lower(column)` and `upper(column)` is compared natively, if any: deterministic
+    /// columns only, and the same for all columns of a domain.
+    pub fold: Option<Fold>,
 }
 
 /// A one-to-one table with encrypted copies.
