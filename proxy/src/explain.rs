@@ -8,8 +8,7 @@ use std::sync::Arc;
 use pgveil_policy::{Policies, Reveal, Reviewer, SessionFacts, Verdict};
 use pgveil_seal::Keyring;
 use pgveil_sql::catalog::{
-    Catalog, CatalogError, CatalogLoad, QUERIES, RECORDS_QUERY, SETTINGS_QUERY, SealedColumn,
-    Settings,
+    Catalog, CatalogError, CatalogLoad, QUERIES, SETTINGS_QUERY, SealedColumn, Settings,
 };
 use pgveil_sql::plan::{
     Output, Planned, Purpose, RelationFacts, Rendered, Script, Slot, Uses, Verb,
@@ -60,9 +59,9 @@ async fn read_database(
             load.row(index, &borrowed(&cells)).map_err(unreadable)?;
         }
     }
-    if load.has_records() {
-        for cells in rows(client, RECORDS_QUERY).await? {
-            load.row(QUERIES.len(), &borrowed(&cells)).map_err(unreadable)?;
+    for (index, query) in (QUERIES.len()..).zip(load.own_queries()) {
+        for cells in rows(client, query).await? {
+            load.row(index, &borrowed(&cells)).map_err(unreadable)?;
         }
     }
     let settings = one_row(client, SETTINGS_QUERY).await?;

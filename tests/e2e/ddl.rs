@@ -238,20 +238,26 @@ fn the_functions_only_add() {
         // Another key, mode, domain.
         (
             "SELECT pgveil.protect('auth_user', 'email', 'p', 'deterministic', 'email', 'default',
-                '00000000', 'x', 1043, 258)",
+                '00000000', 'x', 1043, 258, NULL)",
             "55000",
         ),
         (
-            "SELECT pgveil.protect('auth_user', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1)",
+            "SELECT pgveil.protect('auth_user', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL)",
+            "55000",
+        ),
+        // Another fold.
+        (
+            "SELECT pgveil.protect('auth_user', 'email', policy, mode, domain, keyring, key_id, key_check, 1043, 258, 'lower')
+             FROM pgveil.columns WHERE relation = 'auth_user'::regclass AND column_name = 'email'",
             "55000",
         ),
         // A plain column; somebody else's table.
         (
-            "SELECT pgveil.protect('auth_user', 'username', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1)",
+            "SELECT pgveil.protect('auth_user', 'username', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL)",
             "55000",
         ),
         (
-            "SELECT pgveil.protect('theirs', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1)",
+            "SELECT pgveil.protect('theirs', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL)",
             "42501",
         ),
         ("SELECT pgveil.retype('theirs', 'email', 25, -1)", "42501"),
@@ -268,6 +274,7 @@ fn the_functions_only_add() {
         ),
         ("DELETE FROM pgveil.columns", "42501"),
         ("UPDATE pgveil.columns SET key_id = 'x'", "42501"),
+        ("INSERT INTO pgveil.case_maps VALUES ('lower', 'x', 'A', 'b')", "42501"),
     ] {
         let reply = owner.run(call);
         assert!(reply.error().is_some_and(|e| e.code() == code), "{call}: {:?}", reply.error());

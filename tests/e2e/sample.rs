@@ -58,7 +58,7 @@ pub(crate) fn config(mode: Mode) -> Value {
             json!({ "column": name, "mode": "randomized" })
         }
     };
-    json!({ "tables": [
+    let mut config = json!({ "tables": [
         {
             "table": "auth_user",
             "columns": [
@@ -87,5 +87,16 @@ pub(crate) fn config(mode: Mode) -> Value {
             ],
         },
         { "table": "newsletter_subscriber", "columns": [column("email", "email")] },
-    ] })
+    ] });
+    if mode == Mode::Deterministic {
+        let folding = |name: &str, domain: &str, fold: &str| json!({ "column": name, "mode": "deterministic", "domain": domain, "fold": fold });
+        // Made by the file that is about it.
+        let member = json!({ "table": "member", "columns": [
+            folding("login", "login", "lower"),
+            folding("mail", "login", "lower"),
+            folding("code", "login code", "upper"),
+        ] });
+        config["tables"].as_array_mut().unwrap().push(member);
+    }
+    config
 }

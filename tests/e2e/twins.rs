@@ -135,6 +135,7 @@ files!(
     django,
     equality,
     errors,
+    folding,
     group,
     insert,
     joins,

@@ -2,8 +2,8 @@
 
 use pgveil_sdk::config::{Errors, Section, parse};
 use pgveil_sdk::{
-    ColumnProtection, ConfigErrors, Declaration, EncryptedCopy, Fold, Mask, Mode, Profile, ProfileOwner,
-    Reveal, SafeFunction, TableProtection,
+    ColumnProtection, ConfigErrors, Declaration, EncryptedCopy, Fold, Mask, Mode, Profile,
+    ProfileOwner, Reveal, SafeFunction, TableProtection,
 };
 
 use crate::rules::{Action, ColumnName, Criteria, Rule};

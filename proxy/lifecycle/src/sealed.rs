@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pgveil_seal::{Keyring, LogicalType, Mode};
+use pgveil_seal::{Fold, Keyring, LogicalType, Mode};
 use pgveil_sql::physical::column::{self, Default as ColumnDefault};
 use pgveil_sql::physical::schema;
 use pgveil_sql::protection::{ColumnProtection, TableProtection};
@@ -54,10 +54,12 @@ pub(crate) fn sealed_findings(
     let object = format!("{}.{}.{}", table.schema, table.table, column.column);
     let mut findings = Vec::new();
     let domain = if column.mode == Mode::Deterministic { column.domain.as_str() } else { "" };
+    let declared_fold = column.fold.map_or("", Fold::as_str);
     for (what, sealed, declared) in [
         ("mode", record.mode.as_str(), column.mode.as_str()),
         ("domain", record.domain.as_str(), domain),
         ("keyring", record.keyring.as_str(), column.keyring.as_str()),
+        ("fold", record.fold.as_deref().unwrap_or_default(), declared_fold),
     ] {
         if sealed != declared {
             findings.push(Finding::error(

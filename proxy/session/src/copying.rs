@@ -153,6 +153,8 @@ impl Session {
             column,
             purpose: Purpose::Assign(loaded.catalog.column(column).logical),
             casts: Vec::new(),
+            fold: None,
+            handle: false,
         };
         let slots: Box<[_]> = plan.columns.iter().map(|c| c.sealed.map(slot)).collect();
         let (direction, touched) = if plan.into {

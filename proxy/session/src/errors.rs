@@ -7,6 +7,7 @@ use pgveil_wire::backend::{ErrorBuilder, ErrorFields};
 use pgwire::messages::Message as _;
 use pgwire::messages::response::ErrorResponse;
 
+use crate::fold_details::{self, Folds};
 use crate::sealing::Sealing;
 
 /// How grave an error of ours is.
@@ -118,6 +119,8 @@ pub(crate) struct View<'a> {
     /// The statement runs inside a block of ours: what is an internal query for the server is the
     /// client's statement, and the context is ours.
     pub(crate) wrapped: bool,
+    /// What puts details about fold handles right.
+    pub(crate) folds: Option<Folds<'a>>,
 }
 
 /// Appends an ErrorResponse or NoticeResponse of the server's with its tokens opened or hidden
@@ -128,7 +131,7 @@ pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view:
     if let Some(position) = view.wrapped.then(|| inner_position(&fields, view)).flatten() {
         message.field(out, b'P', position.to_string().as_bytes());
     }
-    for (kind, text) in fields {
+    for (kind, text) in fields.clone() {
         match kind {
             b'P' | b'p' | b'q' | b'W' if view.wrapped => {}
             b'P' => {
@@ -142,6 +145,11 @@ pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view:
                 }
             }
             b'S' | b'V' | b'C' | b'F' | b'L' | b'R' => message.field(out, kind, text),
+            b'D' if let Some(detail) = fold_details::detail(&fields, text, view) => {
+                buffer.clear();
+                replace_tokens(&mut buffer, detail.as_bytes(), view, false);
+                message.field(out, kind, &buffer);
+            }
             _ => {
                 buffer.clear();
                 // The context shows parameters as literals.
@@ -163,10 +171,15 @@ fn inner_position(fields: &ErrorFields<'_>, view: View<'_>) -> Option<usize> {
 }
 
 /// How every token begins: the version byte, and a timestamp whose upper bytes are zero.
-const PREFIX: &[u8] = b"gAAAAA";
+pub(crate) const PREFIX: &[u8] = b"gAAAAA";
 
 /// What stands for a token that may not be opened, or of which the server shows a part only.
-const SEALED: &[u8] = b"<sealed>";
+pub(crate) const SEALED: &[u8] = b"<sealed>";
+
+/// The byte may be one of a token's.
+pub(crate) fn is_token_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=')
+}
 
 /// Copies a text with its tokens opened or hidden. `literals`: quotes in a value are doubled where
 /// a quote stands before it.
@@ -176,8 +189,7 @@ fn replace_tokens(out: &mut Vec<u8>, text: &[u8], view: View<'_>, literals: bool
     while let Some(at) = (!view.tokens).then(|| memchr::memmem::find(rest, PREFIX)).flatten() {
         out.extend_from_slice(&rest[..at]);
         let tail = &rest[at..];
-        let is_token = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'=');
-        let length = tail.iter().position(|b| !is_token(b)).unwrap_or(tail.len());
+        let length = tail.iter().position(|b| !is_token_byte(b)).unwrap_or(tail.len());
         value.clear();
         // An opened value with a zero byte would end the field; tokens of ours have none.
         let opened = view.open
@@ -289,6 +301,7 @@ mod tests {
             keyring: "main".into(),
             key_id: keyring.primary().id().to_string(),
             key_check: keyring.primary().check_value(),
+            fold: None,
             logical: pgveil_seal::LogicalType::Text,
         };
         let catalog = Catalog { columns: vec![column], ..Catalog::default() };
@@ -306,8 +319,14 @@ mod tests {
         sealer.seal_into(b"o'hara", &mut token).unwrap();
         let token = String::from_utf8(token).unwrap();
         let text = format!("unnamed portal with parameters: $1 = '{token}', {token}");
-        let view =
-            View { sealing: &sealing, open: true, tokens: false, texts: None, wrapped: false };
+        let view = View {
+            sealing: &sealing,
+            open: true,
+            tokens: false,
+            texts: None,
+            wrapped: false,
+            folds: None,
+        };
         let mut out = Vec::new();
         replace_tokens(&mut out, text.as_bytes(), view, true);
         let shown = String::from_utf8(out).unwrap();
@@ -326,7 +345,8 @@ mod tests {
         let text = format!("Key (email)=({token}) already exists. ({}...)", &token[..40]);
         let shown = |open, tokens| {
             let mut out = Vec::new();
-            let view = View { sealing: &sealing, open, tokens, texts: None, wrapped: false };
+            let view =
+                View { sealing: &sealing, open, tokens, texts: None, wrapped: false, folds: None };
             replace_tokens(&mut out, text.as_bytes(), view, false);
             String::from_utf8(out).unwrap()
         };

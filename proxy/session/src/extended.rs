@@ -23,6 +23,9 @@ const NO_STATEMENT: &[u8] = b"pgveil_refused";
 /// Prepared statements that a session may have, and portals.
 const MAX_NAMES: usize = 65_536;
 
+/// Bytes of a Bind that are kept for the details of its errors.
+const KEPT_BIND: usize = 16 * 1024;
+
 impl Session {
     /// A Parse.
     pub(crate) async fn parse(&mut self, frame: Frame<'_>) -> Result<(), Halt> {
@@ -229,6 +232,7 @@ impl Session {
         };
         let (prepared, access) = self.bound(&prepared, planned).await?;
         let Some(planned) = prepared.planned() else { return Ok(()) };
+        let mut folded = Box::default();
         if planned.params.is_identity() {
             self.forward(frame);
         } else {
@@ -241,11 +245,14 @@ impl Session {
                 out.truncate(start);
                 return Err(refusal.into());
             }
+            if out.len() - start <= KEPT_BIND && params::stores_folded(planned, &self.loaded) {
+                folded = out[start..].into();
+            }
         }
         if !planned.facts.relations.is_empty() || prepared.rows_of.is_some() {
             self.last_rewrite = Some(Arc::clone(&prepared.rendered));
         }
-        let portal = Arc::new(Portal { prepared, access, hold: false });
+        let portal = Arc::new(Portal { prepared, access, hold: false, folded });
         self.expect_bind(bind.portal, Some(portal));
         Ok(())
     }

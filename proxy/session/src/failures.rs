@@ -14,6 +14,7 @@ use pgveil_wire::frame::HEADER;
 use crate::copying::ENDED;
 use crate::errors::{self, Severity, View};
 use crate::expectation::{Expected, Owner};
+use crate::fold_details::Folds;
 use crate::prepared::PLAIN;
 use crate::responses::UNFIT;
 use crate::sealing::value_refusal;
@@ -124,7 +125,14 @@ impl Session {
         let loaded = Arc::clone(&self.loaded);
         let wrapped = self.answers_wrapped();
         let out = self.link.client.output.tail();
-        let mut view = View { sealing: &loaded.sealing, open: false, tokens, texts: None, wrapped };
+        let mut view = View {
+            sealing: &loaded.sealing,
+            open: false,
+            tokens,
+            texts: None,
+            wrapped,
+            folds: None,
+        };
         let Some(entry) = self.queue.front() else {
             return errors::rewrite(out, kind, fields, view);
         };
@@ -164,6 +172,8 @@ impl Session {
                 view.sealing = &run.loaded.sealing;
                 view.open = run.access().is_some_and(|access| access.opens_errors);
                 view.texts = Some((&run.rendered, &run.text));
+                let sent = [run.rendered.text.as_bytes(), &[]];
+                view.folds = Some(Folds { catalog: &run.loaded.catalog, sent });
             }
             Expected::Parse { prepared: Some(prepared), .. } => {
                 // Nothing has run: a token in the error is the client's own literal.
@@ -175,6 +185,8 @@ impl Session {
                 view.sealing = &portal.prepared.loaded.sealing;
                 view.open = portal.access.opens_errors;
                 view.texts = Some((&portal.prepared.rendered, &portal.prepared.analysed.text));
+                let sent = [portal.prepared.rendered.text.as_bytes(), &portal.folded];
+                view.folds = Some(Folds { catalog: &portal.prepared.loaded.catalog, sent });
             }
             // Deferred constraints are checked when the transaction ends.
             _ => view.open = last.is_some_and(|access| access.opens_errors),

@@ -36,6 +36,7 @@ mod errors;
 mod expectation;
 mod extended;
 mod failures;
+mod fold_details;
 #[doc(hidden)]
 pub mod measured;
 mod names;

@@ -456,6 +456,7 @@ mod tests {
             keyring: "main".into(),
             key_id: keyring.primary().id().to_string(),
             key_check: keyring.primary().check_value(),
+            fold: None,
             logical,
         };
         let catalog = Catalog { columns: vec![column], ..Catalog::default() };
@@ -575,6 +576,8 @@ mod tests {
                 column: COLUMN,
                 purpose: Purpose::Assign(LogicalType::Text),
                 casts: Vec::new(),
+                fold: None,
+                handle: false,
             },
             array: false,
             described: 1043,

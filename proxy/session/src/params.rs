@@ -71,6 +71,13 @@ pub(crate) fn write_bind(
     Ok(())
 }
 
+/// The statement stores a parameter in a column that folds.
+pub(crate) fn stores_folded(planned: &Planned, loaded: &Loaded) -> bool {
+    planned.params.server.iter().filter_map(|param| param.seal.as_ref()).any(|seal| {
+        seal.slot.purpose.stores() && loaded.catalog.column(seal.slot.column).fold.is_some()
+    })
+}
+
 /// Appends a value's token, or an array of tokens. The text and binary forms of character types
 /// are the same bytes.
 fn seal_value(

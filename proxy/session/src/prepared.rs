@@ -277,4 +277,7 @@ pub(crate) struct Portal {
     pub(crate) access: Arc<Access>,
     /// A cursor that outlives its transaction.
     pub(crate) hold: bool,
+    /// The Bind that was sent, if it stores values of columns that fold and is not long: see
+    /// [`crate::fold_details`].
+    pub(crate) folded: Box<[u8]>,
 }

@@ -185,7 +185,8 @@ impl Session {
             (Name::Cursor { name, hold }, Some(prepared)) => {
                 let Some(plan) = prepared.planned() else { return Ok(None) };
                 let access = self.access(plan)?;
-                let portal = Arc::new(Portal { prepared, access, hold: *hold });
+                let portal =
+                    Arc::new(Portal { prepared, access, hold: *hold, folded: Box::default() });
                 Given::Cursor(name.as_bytes().into(), Meaning::Known(portal))
             }
         }))

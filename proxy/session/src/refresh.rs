@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use pgveil_sql::catalog::{
-    Catalog, CatalogError, CatalogLoad, QUERIES, RECORDS_QUERY, SETTINGS_QUERY, Settings,
-    VERSION_QUERY,
+    Catalog, CatalogError, CatalogLoad, QUERIES, SETTINGS_QUERY, Settings, VERSION_QUERY,
 };
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::backend::TransactionStatus;
@@ -228,10 +227,11 @@ impl Session {
             let queries: Vec<&str> = QUERIES.iter().map(|(_, query)| *query).collect();
             let rows = self.own_step(&queries).await?;
             let mut load = CatalogLoad::default();
-            take_rows(&mut load, &rows)?;
-            if load.has_records() {
-                let records = self.own_step(&[RECORDS_QUERY]).await?;
-                take_records(&mut load, records.first())?;
+            take_rows(&mut load, 0, &rows)?;
+            let own = load.own_queries();
+            if !own.is_empty() {
+                let rows = self.own_step(own).await?;
+                take_rows(&mut load, QUERIES.len(), &rows)?;
             }
             self.finish_load(load)?
         };
@@ -263,13 +263,10 @@ impl Session {
         queries.extend(QUERIES.iter().map(|(_, query)| *query));
         let rows = self.own_step(&queries).await?;
         let mut load = CatalogLoad::default();
-        take_rows(&mut load, rows.get(before..).unwrap_or_default())?;
-        if load.has_records() {
-            let records = self.own_step(&[RECORDS_QUERY, "COMMIT"]).await?;
-            take_records(&mut load, records.first())?;
-        } else {
-            self.own_step(&["COMMIT"]).await?;
-        }
+        take_rows(&mut load, 0, rows.get(before..).unwrap_or_default())?;
+        let own = load.own_queries();
+        let rows = self.own_step(&[own, &["COMMIT"]].concat()).await?;
+        take_rows(&mut load, QUERIES.len(), rows.get(..own.len()).unwrap_or_default())?;
         self.finish_load(load)
     }
 
@@ -282,15 +279,12 @@ impl Session {
     }
 }
 
-fn take_rows(load: &mut CatalogLoad, rows: &[StepRows]) -> Result<(), Unreadable> {
-    for (query, rows) in rows.iter().enumerate() {
+/// `first`: the number of the query whose rows come first.
+fn take_rows(load: &mut CatalogLoad, first: usize, rows: &[StepRows]) -> Result<(), Unreadable> {
+    for (query, rows) in (first..).zip(rows) {
         rows.each::<Unreadable>(|cells| Ok(load.row(query, cells)?))?;
     }
     Ok(())
-}
-
-fn take_records(load: &mut CatalogLoad, rows: Option<&StepRows>) -> Result<(), Unreadable> {
-    rows.map_or(Ok(()), |rows| rows.each::<Unreadable>(|cells| Ok(load.row(QUERIES.len(), cells)?)))
 }
 
 /// What PostgreSQL's `parse_bool` takes for false.

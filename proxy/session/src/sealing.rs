@@ -98,7 +98,13 @@ impl Sealing {
                         .parse()
                         .ok()
                         .and_then(|id: KeyId| keys.keyring.get(&id))
-                        .map(|key| Sealer::deterministic(key, &column.domain)),
+                        .and_then(|key| match column.fold {
+                            None => Some(Sealer::deterministic(key, &column.domain)),
+                            Some(fold) => {
+                                let map = Arc::clone(catalog.case_maps.get(&fold)?);
+                                Some(Sealer::folded(key, &column.domain, map))
+                            }
+                        }),
                     Mode::Randomized => Some(Sealer::randomized(keys.keyring.primary())),
                 };
                 ColumnSealing { sealer, opener: Some(Arc::clone(&keys.opener)) }
@@ -153,6 +159,11 @@ impl Sealing {
         for cast in &slot.casts {
             text = Cow::Owned(cast.cast(&text).into_owned());
         }
+        if slot.fold.is_some()
+            && let Some(map) = sealer.case_map()
+        {
+            text = Cow::Owned(map.apply(&text).into_owned());
+        }
         if slot.purpose.stores() && opener.is_own_token(text.as_bytes()) {
             return Err(own_token(column));
         }
@@ -175,6 +186,9 @@ impl Sealing {
                 }
             }
         };
+        if slot.handle {
+            return if sealer.fold_handle_into(&text, out) { Ok(()) } else { Err(no_key(column)) };
+        }
         sealer.seal_into(text.as_bytes(), out).map_err(|error| Refusal {
             code: "58000",
             message: "cannot seal a value".to_owned(),

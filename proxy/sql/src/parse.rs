@@ -105,6 +105,7 @@ fn spell_out(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
     let mut tokens = tokens;
     all_fields(&mut tokens);
     current_of(&mut tokens);
+    folded_targets(&mut tokens);
     without_escape_clauses(&mut tokens);
     let has = tokens.iter().filter_map(word).any(|w| matches!(&*w, "isnull" | "notnull" | "key"));
     if !has {
@@ -220,6 +221,71 @@ fn current_of(tokens: &mut Vec<TokenWithSpan>) {
 /// True for what [`all_fields`] made.
 pub(crate) fn is_all_fields(name: &sqlparser::ast::Ident) -> bool {
     name.quote_style == Some(STAR_QUOTE)
+}
+
+/// The quote of the name that stands for `lower(column)` in `ON CONFLICT (lower(column))`.
+const CALL_QUOTE: char = '(';
+
+/// Makes a name, that of the function, of each `lower(column)` and `upper(column)` among the
+/// columns of ON CONFLICT, where the parser knows names only.
+fn folded_targets(tokens: &mut Vec<TokenWithSpan>) {
+    let solid: Vec<usize> = (0..tokens.len())
+        .filter(|index| !matches!(tokens[*index].token, Theirs::Whitespace(_)))
+        .collect();
+    let word = |at: usize| match solid.get(at).map(|index| &tokens[*index].token) {
+        Some(Theirs::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_lowercase(),
+        Some(Theirs::Word(word)) => word.value.clone(),
+        _ => String::new(),
+    };
+    let is = |at: usize, wanted: &Theirs| {
+        solid.get(at).is_some_and(|index| tokens[*index].token == *wanted)
+    };
+    let mut calls = Vec::new();
+    for conflict in 1..solid.len() {
+        if word(conflict) != "conflict" || word(conflict - 1) != "on" {
+            continue;
+        }
+        let mut at = conflict + 1;
+        while is(at, &Theirs::LParen) || is(at, &Theirs::Comma) {
+            // `((lower(email)))` needs no parentheses.
+            at += 1;
+            let name =
+                if word(at) == "pg_catalog" && is(at + 1, &Theirs::Period) { at + 2 } else { at };
+            let function = word(name);
+            let argument = (name + 2..).find(|at| !is(*at, &Theirs::LParen)).unwrap_or(name);
+            let is_call = matches!(&*function, "lower" | "upper")
+                && is(name + 1, &Theirs::LParen)
+                && !matches!(&*word(argument), "" | "cast");
+            if !is_call {
+                at += 1;
+                continue;
+            }
+            let mut depth = 1;
+            let mut end = name + 2;
+            while depth > 0 && end < solid.len() {
+                match &tokens[solid[end]].token {
+                    Theirs::LParen => depth += 1,
+                    Theirs::RParen => depth -= 1,
+                    Theirs::Word(_) | Theirs::DoubleColon | Theirs::Period => {}
+                    _ => break,
+                }
+                end += 1;
+            }
+            if depth == 0 {
+                calls.push((solid[at], solid[end - 1], function));
+            }
+            at = end;
+        }
+    }
+    for (start, end, function) in calls.into_iter().rev() {
+        tokens[start].token = Theirs::make_word(&function, Some(CALL_QUOTE));
+        tokens.drain(start + 1..=end);
+    }
+}
+
+/// True for what [`folded_targets`] made.
+pub(crate) fn is_folded_target(name: &sqlparser::ast::Ident) -> bool {
+    name.quote_style == Some(CALL_QUOTE)
 }
 
 fn ends_with(words: &[String], end: &[&str]) -> bool {

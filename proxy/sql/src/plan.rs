@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use pgveil_seal::LogicalType;
+use pgveil_seal::{Fold, LogicalType};
 
 use crate::catalog::ColumnId;
 use crate::copy::CopyPlan;
@@ -234,6 +234,11 @@ pub struct Slot {
     pub purpose: Purpose,
     /// Casts written around the value, innermost first, and what it becomes of itself behind them.
     pub casts: Vec<LogicalType>,
+    /// `lower` or `upper` is written around that: the function that the column folds by.
+    pub fold: Option<Fold>,
+    /// It meets `lower(column)` or `upper(column)`: what is compared is not its token, but what
+    /// stands for it among fold handles.
+    pub handle: bool,
 }
 
 /// What a sealed value is for.

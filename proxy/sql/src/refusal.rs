@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use pgveil_seal::Fold;
+
 /// A refusal: SQLSTATE, message, detail, hint and position, as PostgreSQL's own errors have them
 /// (PostgreSQL, "Error and Notice Message Fields").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub(crate) enum Reason {
     Incomparable { left: String, right: String },
     /// A plain value that is not a literal or parameter meets a sealed one.
     PlainMeetsSealed { what: String, column: String },
+    /// `lower` or `upper` of a deterministic column that is not declared to fold so.
+    NotFolded { fold: Fold, column: String },
     /// A sealed value would be stored in a plain column.
     SealedIntoPlain { column: String, target: String },
     /// A sealed value would be stored in a column sealed otherwise.
@@ -173,6 +177,15 @@ impl Reason {
                 format!("the protected columns {left} and {right} cannot be compared"),
                 "Their tokens are comparable only when both are deterministic, with one domain, \
                  keyring and key, and of comparable types.",
+            ),
+            Self::NotFolded { fold, column } => (
+                "0A000",
+                format!("the function {fold} is not supported over the protected column {column}"),
+                Some(format!(
+                    "Equality of {fold}(column), and unique indexes over it, are answered where the \
+                     policy declares fold = \"{fold}\" for the column before it is sealed. Or write \
+                     one case everywhere, and compare the column itself."
+                )),
             ),
             Self::PlainMeetsSealed { what, column } => unsupported(
                 format!(
@@ -334,6 +347,7 @@ mod documented {
             Reason::Randomized { .. } => "Randomized",
             Reason::Incomparable { .. } => "Incomparable",
             Reason::PlainMeetsSealed { .. } => "PlainMeetsSealed",
+            Reason::NotFolded { .. } => "NotFolded",
             Reason::SealedIntoPlain { .. } => "SealedIntoPlain",
             Reason::SealedOtherwise { .. } => "SealedOtherwise",
             Reason::WholeRow(_) => "WholeRow",
@@ -361,11 +375,11 @@ mod documented {
         }
     }
 
-    const ALL: usize = 35;
+    const ALL: usize = 36;
 
     /// What happens, and a statement that shows it. `users` has `email` deterministic and
     /// `first_name` randomized; `note` is plain.
-    const EXAMPLES: [(&str, &str); 35] = [
+    const EXAMPLES: [(&str, &str); 36] = [
         (
             "The parser does not understand the statement",
             "SELECT * FROM users TABLESAMPLE system (1)",
@@ -389,6 +403,10 @@ mod documented {
             "SELECT * FROM users WHERE email = 'a'",
         ),
         ("The server cannot compute it on tokens", "SELECT * FROM users WHERE email LIKE 'a%'"),
+        (
+            "A fold that the column is not declared with",
+            "SELECT * FROM users WHERE upper(email) = 'X'",
+        ),
         ("Equality on a randomized column", "SELECT * FROM users WHERE first_name = 'Ann'"),
         (
             "Two protected columns that are sealed differently",

@@ -1,7 +1,7 @@
 //! Statements before and after: what is sent upstream, what is opened, what is refused.
 //!
 //! Tokens are shown as `<column:value>`, so that a row of the table says which value was sealed
-//! and how.
+//! and how; fold handles as `<~column:value>`, with `lower` or `upper` where the value is folded.
 
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect)]
 
@@ -29,7 +29,10 @@ fn show(catalog: &Catalog, text: &str) -> String {
         let column = catalog.column(slot.column);
         let stored = mark(slot.purpose);
         let casts: String = slot.casts.iter().map(|cast| format!("::{cast}")).collect();
-        Ok(format!("<{}.{}{stored}:{value}{casts}>", column.table, column.column))
+        let fold = slot.fold.map_or(String::new(), |fold| format!(" {fold}"));
+        let handle = if slot.handle { "~" } else { "" };
+        let name = format!("{handle}{}.{}{stored}", column.table, column.column);
+        Ok(format!("<{name}:{value}{casts}{fold}>"))
     });
     let mut shown = rendered.text;
     shown.push_str(&extras(catalog, &script));
@@ -81,11 +84,13 @@ fn extras(catalog: &Catalog, script: &Script) -> String {
                 .map(|p| match &p.seal {
                     None => format!("${}", p.client + 1),
                     Some(seal) => format!(
-                        "${} as {}{}{} ({})",
+                        "${} as {}{}{}{}{} ({})",
                         p.client + 1,
+                        if seal.slot.handle { "~" } else { "" },
                         catalog.column(seal.slot.column).column,
                         mark(seal.slot.purpose),
                         if seal.array { "[]" } else { "" },
+                        seal.slot.fold.map_or(String::new(), |fold| format!(" {fold}")),
                         seal.described
                     ),
                 })

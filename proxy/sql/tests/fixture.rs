@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-use pgveil_seal::Mode;
+use pgveil_seal::{Fold, Mode};
 use pgveil_sql::catalog::{Catalog, CatalogLoad, Keys, Settings};
 use pgveil_sql::physical::own::OWN_FUNCTIONS;
 use pgveil_sql::physical::{TRIGGER_CONFIG, expected_triggers};
@@ -35,7 +35,9 @@ pub fn settings() -> Settings {
 }
 
 /// `users(id, email, first_name, note)` with email deterministic and first_name randomized,
-/// `subscribers(id, email)` of the same domain, `vault(secret)` of another, `orders(id, user_id, total)`, two views, functions, of which `purge()` and
+/// `subscribers(id, email)` of the same domain, `vault(secret)` of another,
+/// `accounts(id, login, mail, code, note)` with `login` and `mail` of one domain that folds to lower case and `code` of one
+/// that folds to upper case, `orders(id, user_id, total)`, two views, functions, of which `purge()` and
 /// `colleagues(int)`, which returns users, are safe;
 /// declared, and not there yet, `members(id, email, phone)` with a profile, `visitors(id, email)`,
 /// for which the database is not prepared, and `audit_entry(email)`, whose key is not at hand.
@@ -55,6 +57,7 @@ pub fn catalog() -> Catalog {
         ("106", "pgveil", "columns", "r", "-"),
         ("107", "public", "vault", "r", "-"),
         ("108", "public", "user_profile", "r", "-"),
+        ("109", "public", "accounts", "r", "-"),
     ] {
         let row_type = format!("9{oid}");
         row(0, &[oid, schema, name, kind, &row_type, view]);
@@ -73,6 +76,11 @@ pub fn catalog() -> Catalog {
         ("103", "2", "mail", "25"),
         ("104", "1", "loud", "25"),
         ("107", "1", "secret", "25"),
+        ("109", "1", "id", "23"),
+        ("109", "2", "login", "25"),
+        ("109", "3", "mail", "25"),
+        ("109", "4", "code", "25"),
+        ("109", "5", "note", "25"),
         ("108", "1", "user_id", "23"),
         ("108", "2", "encrypted_email", "25"),
         ("105", "1", "id", "23"),
@@ -85,9 +93,15 @@ pub fn catalog() -> Catalog {
     row(3, &["public", "strangers", "select * from users where id > $1", "9100", "-"]);
     row(3, &["public", "purge", "delete from users where id < 100", "2278", "-"]);
     row(3, &["public", "purge_and_show", "select purge()", "25", "-"]);
-    for (relation, column) in
-        [("100", "email"), ("100", "first_name"), ("101", "email"), ("107", "secret")]
-    {
+    for (relation, column) in [
+        ("100", "email"),
+        ("100", "first_name"),
+        ("101", "email"),
+        ("107", "secret"),
+        ("109", "login"),
+        ("109", "mail"),
+        ("109", "code"),
+    ] {
         let name = format!("pgveil_guard_{column}");
         row(
             5,
@@ -111,11 +125,38 @@ pub fn catalog() -> Catalog {
             &[relation, column, "p", mode, domain, "default", "k", "c", type_oid, typmod, "sealed"],
         );
     }
+    for (column, domain, type_oid, typmod, fold) in [
+        ("login", "account", "1043", "54", "lower"),
+        ("mail", "account", "25", "-1", "lower"),
+        ("code", "code", "1042", "14", "upper"),
+    ] {
+        row(
+            7,
+            &[
+                "109",
+                column,
+                "p",
+                "deterministic",
+                domain,
+                "default",
+                "k",
+                "c",
+                type_oid,
+                typmod,
+                "sealed",
+                fold,
+            ],
+        );
+    }
+    // A and B.
+    row(8, &["lower", "4142", "6162"]);
+    row(8, &["upper", "6162", "4142"]);
     let column = |column: &str, mode, domain: &str| ColumnProtection {
         column: column.into(),
         mode,
         domain: domain.into(),
         keyring: "default".into(),
+        fold: None,
     };
     let table = |table: &str, columns| TableProtection {
         policy: "p".into(),
@@ -178,6 +219,19 @@ pub fn catalog() -> Catalog {
                     keyring: "lost".into(),
                     ..column("email", Mode::Randomized, "")
                 }],
+            ),
+            table(
+                "accounts",
+                [
+                    ("login", "account", Fold::Lower),
+                    ("mail", "account", Fold::Lower),
+                    ("code", "code", Fold::Upper),
+                ]
+                .map(|(name, domain, fold)| ColumnProtection {
+                    fold: Some(fold),
+                    ..column(name, Mode::Deterministic, domain)
+                })
+                .into(),
             ),
         ],
         safe_functions: vec![

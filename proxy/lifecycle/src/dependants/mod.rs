@@ -4,8 +4,9 @@ mod read;
 
 use std::collections::HashMap;
 
-use pgveil_seal::Mode;
-use pgveil_sql::physical::{quote_ident, quote_literal};
+use pgveil_seal::{Fold, Mode};
+use pgveil_sql::physical::fold::fold_handle;
+use pgveil_sql::physical::{quote_ident, quote_literal, quote_name};
 use pgveil_sql::protection::{ColumnProtection, Declaration, TableProtection};
 
 use crate::finding::Finding;
@@ -79,6 +80,14 @@ struct Index {
     classes: Vec<String>,
     expressions: Option<Node>,
     predicate: Option<Node>,
+    /// The index's name, as SQL has it.
+    name: String,
+    /// As `pg_get_indexdef` prints it, whole and by key column.
+    definition: String,
+    parts: Vec<String>,
+    comment: Option<String>,
+    /// A partition's part of another one, which goes and comes with it.
+    part: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -191,6 +200,21 @@ impl Dependants {
                 {
                     judgement.findings.push(Finding::error(&dependant.object, reason, todo));
                 }
+                if let What::Index(index) = &dependant.what
+                    && !judgement.recreations.iter().any(|r| r.object == dependant.object)
+                {
+                    let folding: Vec<(i16, &ColumnProtection)> = picked
+                        .iter()
+                        .filter(|c| c.relation == dependant.relation)
+                        .map(|c| (c.number, declared(c).1))
+                        .collect();
+                    let table = quote_name(&table.schema, &table.table);
+                    judgement.recreations.extend(index.recreation(
+                        &dependant.object,
+                        &table,
+                        &folding,
+                    ));
+                }
                 if let What::Trigger(trigger) = &dependant.what
                     && trigger.uses(carrier.number) != Usage::No
                     && !judgement.recreations.iter().any(|r| r.object == dependant.object)
@@ -247,7 +271,7 @@ impl Dependant {
     ) -> Option<(String, &'static str)> {
         let deterministic = column.mode == Mode::Deterministic;
         match &self.what {
-            What::Index(index) => index.refusal(deterministic, number, path),
+            What::Index(index) => index.refusal(column, number, path),
             What::Check(tree) => (usage(tree, number) > Usage::Null).then(|| {
                 (format!("computes on {path}, which would compute on tokens"), DROP_CHECK)
             }),
@@ -282,19 +306,117 @@ const DROP: &str = "drop it first";
 const DROP_CHECK: &str =
     "drop the constraint, and check the values in the application; pgveil checks lengths itself";
 
+/// `lower(text)` and `upper(text)`, and `text(character)`: `pg_proc.oid` (PostgreSQL,
+/// `src/include/catalog/pg_proc.dat`).
+const LOWER: i64 = 870;
+const UPPER: i64 = 871;
+const TEXT_OF_CHARACTER: i64 = 401;
+
+/// The function in `lower(column)` and `upper(column)`.
+fn fold_of(tree: &Node, number: i16) -> Option<Fold> {
+    let call = |node: &Node| (node.tag() == "FUNCEXPR").then(|| node.number("funcid")).flatten();
+    let fold = match call(tree)? {
+        LOWER => Fold::Lower,
+        UPPER => Fold::Upper,
+        _ => return None,
+    };
+    let [argument] = tree.list("args") else { return None };
+    let mut argument = argument.unlabelled();
+    if call(argument) == Some(TEXT_OF_CHARACTER)
+        && let [inner] = argument.list("args")
+    {
+        argument = inner.unlabelled();
+    }
+    let is_column =
+        argument.tag() == "VAR" && argument.number("varattno") == Some(i64::from(number));
+    is_column.then_some(fold)
+}
+
+/// `substr(text, integer, integer)`, and the collation of a column that holds tokens.
+const SUBSTR: i64 = 877;
+const COLLATION_C: i64 = 950;
+
+/// The fold handle of a column that is sealed already.
+fn is_fold_handle(tree: &Node, number: i16) -> bool {
+    let [column, _, _] = tree.list("args") else { return false };
+    tree.tag() == "FUNCEXPR"
+        && tree.number("funcid") == Some(SUBSTR)
+        && column.tag() == "VAR"
+        && column.number("varattno") == Some(i64::from(number))
+        && column.number("varcollid") == Some(COLLATION_C)
+}
+
 impl Index {
+    /// The expressions among its key columns.
+    fn expressions(&self) -> impl Iterator<Item = &Node> {
+        self.expressions.iter().flat_map(Node::items)
+    }
+
+    /// What takes it away, and makes it again over fold handles; [`None`] where the server rebuilds
+    /// it, or another index's recreation does. `names` has the columns that fold.
+    fn recreation(
+        &self,
+        object: &str,
+        relation: &str,
+        folding: &[(i16, &ColumnProtection)],
+    ) -> Option<Recreation> {
+        let places = self.key.iter().zip(&self.parts).filter(|(column, _)| **column == 0);
+        // An index goes over a table, USING a method, (...).
+        let (head, list) = self.definition.split_once(" USING ")?;
+        let mut list = list.to_owned();
+        let mut changed = false;
+        for (expression, (_, part)) in self.expressions().zip(places) {
+            let found = folding.iter().find(|(number, column)| {
+                column.fold.is_some() && fold_of(expression, *number) == column.fold
+            });
+            if let Some((_, column)) = found {
+                list = list.replacen(part.as_str(), &fold_handle(&column.column), 1);
+                changed = true;
+            }
+        }
+        if !changed || self.part {
+            return None;
+        }
+        let mut create = vec![format!("{} USING {list}", head.replacen(" ON ONLY ", " ON ", 1))];
+        if let Some(comment) = &self.comment {
+            create.push(format!("COMMENT ON INDEX {} IS {}", self.name, quote_literal(comment)));
+        }
+        Some(Recreation {
+            object: object.to_owned(),
+            relation: relation.to_owned(),
+            drop: format!("DROP INDEX {}", self.name),
+            create,
+        })
+    }
+
     fn refusal(
         &self,
-        deterministic: bool,
+        column: &ColumnProtection,
         number: i16,
         path: &str,
     ) -> Option<(String, &'static str)> {
+        let deterministic = column.mode == Mode::Deterministic;
         let uses = |tree: &Option<Node>| tree.as_ref().map_or(Usage::No, |t| usage(t, number));
-        if uses(&self.expressions) != Usage::No {
-            return Some((
-                format!("an index expression over {path} would be computed from tokens"),
-                "drop the index; expressions over sealed columns come with a later version",
-            ));
+        for expression in self.expressions().filter(|tree| usage(tree, number) != Usage::No) {
+            match fold_of(expression, number) {
+                Some(fold) if column.fold == Some(fold) => {}
+                None if column.fold.is_some() && is_fold_handle(expression, number) => {}
+                found => {
+                    let todo = match found.filter(|_| deterministic && column.fold.is_none()) {
+                        Some(Fold::Lower) => {
+                            "declare the column with fold = \"lower\", and the index follows, or drop it"
+                        }
+                        Some(Fold::Upper) => {
+                            "declare the column with fold = \"upper\", and the index follows, or drop it"
+                        }
+                        None => "drop the index",
+                    };
+                    return Some((
+                        format!("an index expression over {path} would be computed from tokens"),
+                        todo,
+                    ));
+                }
+            }
         }
         if uses(&self.predicate) > Usage::Null {
             return Some((

@@ -49,7 +49,11 @@ async fn read_indexes(
                           FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, at)
                           JOIN pg_opclass o ON o.oid = u.class
                           JOIN pg_namespace n ON n.oid = o.opcnamespace ORDER BY u.at),
-                    i.indexprs::text, i.indpred::text
+                    i.indexprs::text, i.indpred::text, c.oid::regclass::text,
+                    pg_get_indexdef(c.oid),
+                    ARRAY(SELECT pg_get_indexdef(c.oid, k, false)
+                          FROM generate_series(1, i.indnkeyatts) k ORDER BY k),
+                    obj_description(c.oid, 'pg_class'), c.relispartition
              FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
              JOIN pg_am m ON m.oid = c.relam
              WHERE i.indrelid = ANY ($1) ORDER BY i.indrelid, c.relname",
@@ -71,6 +75,11 @@ async fn read_indexes(
                 classes: row.get(6),
                 expressions: tree(&object, row.get(7))?,
                 predicate: tree(&object, row.get(8))?,
+                name: row.get(9),
+                definition: row.get(10),
+                parts: row.get(11),
+                comment: row.get(12),
+                part: row.get(13),
             }),
             object,
         });

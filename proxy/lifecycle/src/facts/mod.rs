@@ -3,8 +3,10 @@
 //! [`Facts`] can be compared: a plan keeps those it was made from, and what is read again under the
 //! locks must be equal. It holds plain defaults, so it has no `Debug`.
 
+mod folds;
 mod read;
 
+use pgveil_seal::Fold;
 use pgveil_sql::physical::fill::KeyColumn;
 use pgveil_sql::physical::{FoundTrigger, own};
 use pgveil_sql::protection::Declaration;
@@ -20,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) schema: Schema,
     /// `pgveil.columns`
     pub(crate) records: Vec<Record>,
+    /// How the server folds: one entry a fold that is declared.
+    pub(crate) folds: Vec<FoldFacts>,
     /// One entry a declared table, in the declaration's order.
     pub(crate) tables: Vec<TableFacts>,
     /// Every trigger in the database whose function is in schema `pgveil`.
@@ -54,6 +58,9 @@ pub(crate) struct Schema {
     pub(crate) exists: bool,
     pub(crate) may_create: bool,
     pub(crate) columns: bool,
+    /// `pgveil.columns` has the column `fold`.
+    pub(crate) fold_column: bool,
+    pub(crate) case_maps: bool,
     pub(crate) may_record: bool,
     pub(crate) refuse: Option<Refuse>,
     pub(crate) token: Option<TokenDomain>,
@@ -96,6 +103,20 @@ pub(crate) struct Record {
     pub(crate) key_id: String,
     pub(crate) key_check: String,
     pub(crate) sealed: bool,
+    pub(crate) fold: Option<String>,
+}
+
+/// How the server folds.
+#[derive(PartialEq, Clone)]
+pub(crate) struct FoldFacts {
+    pub(crate) fold: Fold,
+    /// In `pgveil.case_maps` already.
+    pub(crate) recorded: bool,
+    /// Provider and name of the database's locale.
+    pub(crate) locale: String,
+    /// The characters that change, and what they become. The error says why they cannot be
+    /// recorded.
+    pub(crate) map: Result<(String, String), String>,
 }
 
 /// A declared table and its profile, as far as they exist.
@@ -164,6 +185,9 @@ pub(crate) struct Column {
     pub(crate) default: Option<String>,
     pub(crate) deterministic_collation: bool,
     pub(crate) c_collation: bool,
+    /// The column is declared to fold, and `lower(column)` is another function than `lower($1)`, by
+    /// its collation, which is named.
+    pub(crate) folds_otherwise: Option<String>,
     pub(crate) partition_key: bool,
     pub(crate) privileges: bool,
     /// A valid, complete unique index has this column alone as its key.
@@ -216,13 +240,18 @@ impl Facts {
         let schema =
             read::read_schema(client, server.version).await.map_err(LifecycleError::reading)?;
         let records = if schema.columns {
-            read::read_records(client).await.map_err(LifecycleError::reading)?
+            read::read_records(client, schema.fold_column).await.map_err(LifecycleError::reading)?
         } else {
             Vec::new()
         };
         let mut tables = Vec::new();
         for table in &declaration.tables {
             tables.push(read::read_table(client, table).await.map_err(LifecycleError::reading)?);
+        }
+        let folds = folds::read(client, &server, &schema, declaration).await?;
+        for (declared, facts) in declaration.tables.iter().zip(&mut tables) {
+            let Some(base) = &mut facts.base else { continue };
+            folds::read_columns(client, &folds, declared, base).await?;
         }
         let triggers = read::read_triggers(client).await.map_err(LifecycleError::reading)?;
         let functions = read::read_functions(client).await.map_err(LifecycleError::reading)?;
@@ -233,6 +262,7 @@ impl Facts {
             server,
             schema,
             records,
+            folds,
             tables,
             triggers,
             functions,
@@ -265,6 +295,7 @@ impl Facts {
             "the server or the role"
         } else if self.schema != now.schema
             || self.records != now.records
+            || self.folds != now.folds
             || self.functions != now.functions
         {
             "schema pgveil"

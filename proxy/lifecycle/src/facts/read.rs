@@ -55,7 +55,11 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
         .query_opt(
             "SELECT has_schema_privilege(n.oid, 'CREATE'),
                     c.oid IS NOT NULL,
-                    COALESCE(has_table_privilege(c.oid, 'INSERT, UPDATE'), false)
+                    COALESCE(has_table_privilege(c.oid, 'INSERT, UPDATE'), false),
+                    EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
+                            AND a.attname = 'fold' AND NOT a.attisdropped),
+                    EXISTS (SELECT FROM pg_class m WHERE m.relnamespace = n.oid
+                            AND m.relname = 'case_maps' AND m.relkind = 'r')
              FROM pg_namespace n
              LEFT JOIN pg_class c
                ON c.relnamespace = n.oid AND c.relname = 'columns' AND c.relkind = 'r'
@@ -68,6 +72,8 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
             exists: false,
             may_create: true,
             columns: false,
+            fold_column: false,
+            case_maps: false,
             may_record: true,
             refuse: None,
             token: None,
@@ -113,6 +119,8 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
         exists: true,
         may_create: row.get(0),
         columns: row.get(1),
+        fold_column: row.get(3),
+        case_maps: row.get(4),
         may_record: row.get(2),
         refuse: refuse.map(|row| Refuse {
             owner: row.get(0),
@@ -131,12 +139,18 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
     })
 }
 
-pub(super) async fn read_records(client: &impl GenericClient) -> Read<Vec<Record>> {
+pub(super) async fn read_records(
+    client: &impl GenericClient,
+    fold_column: bool,
+) -> Read<Vec<Record>> {
+    let fold = if fold_column { "fold" } else { "NULL::text" };
     let rows = client
         .query(
-            "SELECT relation::oid, relation::text, column_name::text, policy, mode, domain,
-                    keyring, key_id, key_check, stage
-             FROM pgveil.columns ORDER BY relation::oid, column_name",
+            &format!(
+                "SELECT relation::oid, relation::text, column_name::text, policy, mode, domain,
+                        keyring, key_id, key_check, stage, {fold}
+                 FROM pgveil.columns ORDER BY relation::oid, column_name"
+            ),
             &[],
         )
         .await?;
@@ -153,6 +167,7 @@ pub(super) async fn read_records(client: &impl GenericClient) -> Read<Vec<Record
             key_id: row.get(7),
             key_check: row.get(8),
             sealed: row.get::<_, &str>(9) == "sealed",
+            fold: row.get(10),
         })
         .collect())
 }
@@ -345,6 +360,7 @@ async fn read_columns(client: &impl GenericClient, relation: u32) -> Read<Vec<Co
             default: row.get(9),
             deterministic_collation: row.get(10),
             c_collation: row.get(11),
+            folds_otherwise: None,
             partition_key: row.get(12),
             privileges: row.get(13),
             unique: row.get(14),

@@ -1,6 +1,8 @@
 //! Which columns are to be sealed, whether they can be, and the statements that do it.
 
-use pgveil_seal::{FernetKey, LogicalType, Mode};
+use std::sync::Arc;
+
+use pgveil_seal::{CaseMap, FernetKey, LogicalType, Mode};
 use pgveil_sql::physical::column::{self, Default as ColumnDefault};
 use pgveil_sql::physical::{guard_name, quote_ident, quote_literal};
 use pgveil_sql::protection::{ColumnProtection, TableProtection};
@@ -22,6 +24,8 @@ pub(super) struct ToSeal<'a> {
     pub(super) logical: LogicalType,
     pub(super) default: ColumnDefault,
     pub(super) key: &'a FernetKey,
+    /// How it folds, if it does.
+    pub(super) map: Option<Arc<CaseMap>>,
 }
 
 impl<'a> Planner<'a> {
@@ -156,10 +160,12 @@ impl<'a> Planner<'a> {
             }
         }
         let key = self.key(column, &object);
+        let map = self.case_map(column, found, &object);
         if self.findings.len() > before {
             return None;
         }
-        Some(ToSeal { table, base, column, logical: logical?, default: default?, key: key? })
+        let (logical, default, key) = (logical?, default?, key?);
+        Some(ToSeal { table, base, column, logical, default, key, map })
     }
 
     /// The key that seals a new column: the one that its domain is pinned to, else the keyring's
@@ -250,7 +256,8 @@ impl<'a> Planner<'a> {
     fn column_steps(&mut self, seal: &ToSeal<'_>) -> Result<(), LifecycleError> {
         let object = path(seal.table, &seal.column.column);
         if let ColumnDefault::Constant(value) = &seal.default {
-            let token = defaults::seal(seal.column, seal.logical, seal.key, value)?;
+            let token =
+                defaults::seal(seal.column, seal.logical, seal.key, seal.map.as_ref(), value)?;
             self.step(
                 column::set_default(seal.table, seal.column, &token),
                 format!("{object}: the default again, as a token"),

@@ -1,6 +1,7 @@
 //! What would have to change in a database, and everything that stands in the way.
 
 mod columns;
+mod folds;
 mod profile;
 mod rows;
 
@@ -8,8 +9,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use pgveil_seal::Keyring;
-use pgveil_sql::physical::own::{OWN_FUNCTIONS, create_own};
+use pgveil_seal::{CaseMap, Fold, Keyring};
+use pgveil_sql::physical::fold::add_fold_column;
+use pgveil_sql::physical::own::{DROP_FORMER_PROTECT, OWN_FUNCTIONS, PROTECT, create_own};
 use pgveil_sql::physical::{quote_name, schema};
 use pgveil_sql::protection::{Declaration, TableProtection};
 use tokio_postgres::Client;
@@ -113,10 +115,12 @@ pub async fn plan(
         fills: Vec::new(),
         locks: BTreeMap::new(),
         pins: HashMap::new(),
+        case_maps: HashMap::new(),
     };
     planner.server();
     planner.declared_once();
     planner.pins();
+    planner.folds();
     let columns = planner.columns_to_seal();
     for (table, facts) in declaration.tables.iter().zip(&facts.tables) {
         planner.profile_findings(table, facts);
@@ -172,6 +176,8 @@ struct Planner<'a> {
     locks: BTreeMap<String, &'static str>,
     /// The key id of a deterministic domain, by keyring and domain.
     pins: HashMap<(&'a str, &'a str), String>,
+    /// How declared columns fold.
+    case_maps: HashMap<Fold, Arc<CaseMap>>,
 }
 
 fn path(table: &TableProtection, column: &str) -> String {
@@ -278,10 +284,14 @@ impl Planner<'_> {
                 self.step(sql, "the schema of what pgveil keeps in this database", NONE);
             }
         }
+        self.case_map_steps();
         if !found.columns {
             for sql in schema::create_columns() {
                 self.step(sql, "the record of sealed columns, which every proxy reads", NONE);
             }
+        }
+        if found.columns && !found.fold_column {
+            self.step(add_fold_column(), "columns may fold case", NONE);
         }
         let silent = self.facts.server.may_silence;
         let keep = found.refuse.as_ref().is_some_and(|refuse| {
@@ -315,6 +325,9 @@ impl Planner<'_> {
             let found = self.facts.function(wanted.name);
             let may = found.is_none_or(|f| f.owned_by_us || self.facts.server.superuser);
             if may && !self.facts.has_own(wanted) {
+                if found.is_some() && wanted.name == PROTECT {
+                    self.step(DROP_FORMER_PROTECT.to_owned(), "it has other arguments now", NONE);
+                }
                 for sql in create_own(wanted) {
                     self.step(sql, "completes the DDL of clients, in their transaction", NONE);
                 }

@@ -90,7 +90,7 @@ impl Planner<'_> {
             Some(FillColumn {
                 name: seal.column.column.clone(),
                 logical: seal.logical,
-                sealer: defaults::sealer(seal.column, seal.key),
+                sealer: defaults::sealer(seal.column, seal.key, seal.map.as_ref()),
                 opener: Arc::new(Opener::new(keyring)),
             })
         });

@@ -51,6 +51,7 @@ pub(crate) fn column(name: &str, mode: Mode) -> ColumnProtection {
         mode,
         domain: if deterministic { name.to_owned() } else { String::new() },
         keyring: "main".to_owned(),
+        fold: None,
     }
 }
 

@@ -74,6 +74,9 @@ impl Analysis<'_> {
                 }
             }
         }
+        if let Some((fold, argument)) = self.fold_call(function) {
+            return self.folded(function, fold, argument, scope, ctes);
+        }
         if builtin.as_deref() == Some("row") {
             return self.row(&list.args, scope, ctes);
         }
@@ -178,7 +181,7 @@ impl Analysis<'_> {
                             if let LogicalType::Varchar(_) = sealed.logical {
                                 sealed.logical = LogicalType::Text;
                             }
-                            Kind::Sealed(sealed)
+                            Kind::Sealed(sealed.without_call())
                         }
                         other => other,
                     })
@@ -187,10 +190,11 @@ impl Analysis<'_> {
             },
             // The last two are operators'.
             None | Some(Treats::Compares | Treats::ComparesElements) => {
-                if let [kind @ Kind::Sealed(_)] = kinds.as_slice()
-                    && self.defers(builtin.as_deref(), name)
-                {
-                    return Ok(*kind);
+                if let [kind @ Kind::Sealed(_)] = kinds.as_slice() {
+                    if self.defers(builtin.as_deref(), name) {
+                        return Ok(*kind);
+                    }
+                    self.not_folded(builtin.as_deref(), *kind)?;
                 }
                 for kind in kinds {
                     self.plain(kind, &format!("the function {shown}"))?;
@@ -316,7 +320,9 @@ impl Analysis<'_> {
                 self.kinds.make_text(var);
                 (Element::Free(var), LogicalType::Text)
             }
-            Kind::Sealed(sealed) => (Element::Sealed(sealed), sealed.logical.unbounded()),
+            Kind::Sealed(sealed) => {
+                (Element::Sealed(sealed.without_call()), sealed.logical.unbounded())
+            }
             other @ (Kind::Array(_) | Kind::Row(_)) => {
                 self.plain(other, what)?;
                 return Ok(Kind::Plain);

@@ -262,7 +262,7 @@ impl Analysis<'_> {
     }
 
     /// The token behind the parenthesis that closes the one at `open`.
-    fn behind_parentheses(&self, open: usize) -> Option<usize> {
+    pub(super) fn behind_parentheses(&self, open: usize) -> Option<usize> {
         let mut depth = 0;
         for index in open..self.tokens.len() {
             if self.is(index, "(") {

@@ -26,6 +26,7 @@ impl Analysis<'_> {
         self.blanks()?;
         self.differing_tokens()?;
         self.lists()?;
+        self.folds()?;
         let explained = planned.verb == Verb::Explain;
         if !explained {
             planned.output = self.output(columns)?;
@@ -220,6 +221,11 @@ impl Analysis<'_> {
             array,
         };
         match kind {
+            Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. })
+                if sealed.folded.is_some() =>
+            {
+                Err(self.only_compared(sealed))
+            }
             Kind::Sealed(sealed) => {
                 self.uses(sealed.column, |uses| uses.output = true);
                 Ok(output(sealed, false))

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use pgveil_seal::LogicalType;
+use pgveil_seal::{Fold, LogicalType};
 
 use super::scope::Col;
 use crate::catalog::ColumnId;
@@ -42,6 +42,22 @@ pub(crate) struct Sealed {
     pub(crate) logical: LogicalType,
     /// See [`crate::plan::Output::Sealed`].
     pub(crate) detached: bool,
+    /// Not a token but its fold handle: `lower(column)` or `upper(column)`.
+    pub(crate) folded: Option<Folded>,
+}
+
+impl Sealed {
+    /// The same, as part of something larger.
+    pub(crate) fn without_call(self) -> Self {
+        Self { folded: self.folded.map(|_| Folded { call: None }), ..self }
+    }
+}
+
+/// An expression of fold handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Folded {
+    /// The call that it is and nothing more: an index into what [`super::fold`] notes.
+    pub(crate) call: Option<usize>,
 }
 
 /// An array.
@@ -122,6 +138,8 @@ pub(crate) struct Leaf {
     pub(crate) array: bool,
     /// The array's element type as cast in the text.
     pub(crate) array_cast: Option<LogicalType>,
+    /// `lower` or `upper` around it and its casts.
+    pub(crate) fold: Option<Fold>,
     /// It has become `text` before it meets anything: in COALESCE, CASE, VALUES.
     pub(crate) is_text: bool,
     /// The type that the client declares for the parameter; of an array, its elements'.
@@ -466,6 +484,8 @@ impl Kinds {
                     column: slot.column,
                     purpose: Purpose::Compare(LogicalType::Text),
                     casts: Vec::new(),
+                    fold: None,
+                    handle: false,
                 },
             };
             self.leaves[index].sealed = Some((slot, described));
@@ -497,13 +517,19 @@ impl Kinds {
             } else {
                 Purpose::Compare(leaf.compared_as(sealed.logical))
             };
-            let slot = Slot { column: sealed.column, purpose, casts: leaf.casts.clone() };
+            let slot = Slot {
+                column: sealed.column,
+                purpose,
+                casts: leaf.casts.clone(),
+                fold: leaf.fold,
+                handle: sealed.folded.is_some(),
+            };
             let described = if leaf.is_text { LogicalType::Text } else { meet.described };
             let described = if leaf.array { described.array_oid() } else { described.oid() };
             leaf.sealed = Some((slot, described));
         }
         let logical = own.unwrap_or(sealed.logical);
-        self.states[root.0] = State::Sealed(Sealed { logical, ..sealed }, leaves);
+        self.states[root.0] = State::Sealed(Sealed { logical, ..sealed }.without_call(), leaves);
     }
 
     /// The leaves behind a kind that was free and is sealed now.

@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use pgveil_seal::LogicalType;
+use pgveil_seal::{Fold, LogicalType};
 use sqlparser::ast::{
     ArrayElemTypeDef, CastKind, CharacterLength, DataType, Expr, ObjectName, TypeModifier, Value,
 };
@@ -26,6 +26,8 @@ pub(super) struct Found {
     pub(super) token: usize,
     pub(super) extent: Range<usize>,
     casts: Vec<LogicalType>,
+    /// `lower` or `upper` around all that.
+    fold: Option<Fold>,
     /// The outermost cast is to an array of this type.
     array: Option<LogicalType>,
 }
@@ -59,7 +61,7 @@ impl Analysis<'_> {
     /// and `unnest(...)`.
     pub(super) fn array_leaf(&mut self, expr: &Expr) -> Result<Option<Kind>, Refusal> {
         let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
-        if found.array.is_none() && !found.casts.is_empty() {
+        if found.array.is_none() && (!found.casts.is_empty() || found.fold.is_some()) {
             return Ok(None);
         }
         let leaf = self.leaf_of(found, true);
@@ -70,7 +72,12 @@ impl Analysis<'_> {
     pub(super) fn literal(&mut self, expr: &Expr) -> Result<Option<Constant>, Refusal> {
         Ok(match self.find_leaf(expr)? {
             Some(Found {
-                value: LeafValue::Literal(value), extent, casts, array: None, ..
+                value: LeafValue::Literal(value),
+                extent,
+                casts,
+                fold: None,
+                array: None,
+                ..
             }) => Some(Constant { value, extent, casts }),
             _ => None,
         })
@@ -90,8 +97,10 @@ impl Analysis<'_> {
             casts: found.casts,
             array,
             array_cast: found.array,
-            is_text: false,
-            declared: types.into_iter().find(declares),
+            // Whatever goes into them, `lower` and `upper` give text.
+            is_text: found.fold.is_some(),
+            declared: types.into_iter().find(declares).filter(|_| found.fold.is_none()),
+            fold: found.fold,
             in_rows: false,
             compared: false,
             grouped: false,
@@ -112,6 +121,7 @@ impl Analysis<'_> {
                     token,
                     extent: token..end,
                     casts: if national { vec![LogicalType::Char(None)] } else { Vec::new() },
+                    fold: None,
                     array: None,
                 })
             }
@@ -135,6 +145,7 @@ impl Analysis<'_> {
                     token,
                     extent: start..token + 1,
                     casts: vec![cast],
+                    fold: None,
                     array: None,
                 })
             }
@@ -157,6 +168,11 @@ impl Analysis<'_> {
                     },
                 };
                 let Some(found) = self.find_leaf(expr)? else { return Ok(None) };
+                // What is folded is text already.
+                if found.fold.is_some() && cast != Some(LogicalType::Text) {
+                    return Ok(None);
+                }
+                let cast = cast.filter(|_| found.fold.is_none());
                 // An array may be cast to another array type, and nothing else to or from one.
                 let from_array = found.array.is_some();
                 if from_array != array.is_some() && (from_array || !found.casts.is_empty()) {
@@ -193,6 +209,18 @@ impl Analysis<'_> {
                     found
                 })
             }
+            Expr::Function(function) => {
+                let Some((fold, argument)) = self.fold_call(function) else { return Ok(None) };
+                let Some(found) = self.find_leaf(argument)? else { return Ok(None) };
+                // Of a value of type character the function does not see the trailing blanks.
+                let blank = |cast: &LogicalType| matches!(cast, LogicalType::Char(_));
+                if found.fold.is_some() || found.array.is_some() || found.casts.iter().any(blank) {
+                    return Ok(None);
+                }
+                let words = function.name.0.len() * 2;
+                self.inside(found, words, &CALL[CALL.len() - words..], &[")"])
+                    .map(|found| Found { fold: Some(fold), ..found })
+            }
             _ => None,
         })
     }
@@ -200,7 +228,7 @@ impl Analysis<'_> {
     /// Widens the extent by tokens that must stand around it.
     fn inside(&self, found: Found, by: usize, before: &[&str], after: &[&str]) -> Option<Found> {
         let start = found.extent.start.checked_sub(by)?;
-        let around = (0..by).all(|i| self.is(start + i, before[i]))
+        let around = (0..by).all(|i| before[i].is_empty() || self.is(start + i, before[i]))
             && after.iter().enumerate().all(|(i, word)| self.is(found.extent.end + i, word));
         around.then(|| Found { extent: start..found.extent.end + after.len(), ..found })
     }
@@ -277,6 +305,10 @@ impl Analysis<'_> {
         }
     }
 }
+
+/// What stands in front of the argument of a call by a name with a schema, or without one. The
+/// names are known.
+const CALL: [&str; 4] = ["", ".", "", "("];
 
 /// The protocol counts parameters in 16 bits.
 const MAX_PARAMS: usize = 65535;

@@ -19,7 +19,8 @@ fn literal_type(column: LogicalType) -> LogicalType {
 
 /// Two sealed columns have comparable tokens.
 fn comparable(left: &SealedColumn, right: &SealedColumn) -> bool {
-    let of = |c: &SealedColumn| (c.mode, c.domain.clone(), c.keyring.clone(), c.key_id.clone());
+    let of =
+        |c: &SealedColumn| (c.mode, c.domain.clone(), c.keyring.clone(), c.key_id.clone(), c.fold);
     left.mode == Mode::Deterministic && of(left) == of(right)
 }
 
@@ -44,6 +45,9 @@ impl Analysis<'_> {
                 Ok(())
             }
             Kind::Sealed(sealed) | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
+                if sealed.folded.is_some() {
+                    return Err(self.only_compared(sealed));
+                }
                 Err(self.refuse(Reason::Compute {
                     what: what.to_owned(),
                     column: path(self.catalog, sealed.column),
@@ -85,9 +89,12 @@ impl Analysis<'_> {
                 Err(self.plain_meets(a.column, what))
             }
             (Kind::Sealed(a), Kind::Sealed(b)) => {
+                let put_off = self.puts_off(a, b)?;
                 self.deterministic(a, what)?;
                 self.deterministic(b, what)?;
-                self.comparable(a, b)?;
+                if !put_off {
+                    self.comparable(a, b)?;
+                }
                 self.kinds.also_compared(left, b.logical);
                 self.kinds.also_compared(right, a.logical);
                 self.uses(a.column, |uses| uses.compared = true);
@@ -368,7 +375,7 @@ impl Analysis<'_> {
                 }
                 Ok(match free {
                     Some(var) => self.kinds.view(var, sealed.logical, Some(columns)),
-                    None => Kind::Sealed(sealed),
+                    None => Kind::Sealed(sealed.without_call()),
                 })
             }
             (None, true, free) => {
@@ -463,6 +470,7 @@ impl Analysis<'_> {
     /// Two sealed expressions become one: their tokens must mean the same, and the policy must
     /// decide alike on both.
     fn common(&mut self, first: Sealed, next: Sealed, what: &str) -> Result<Sealed, Refusal> {
+        let put_off = self.puts_off(first, next)?;
         if first.column != next.column {
             let (a, b) = (self.catalog.column(first.column), self.catalog.column(next.column));
             // Any token of the keyring opens; nothing compares them here.
@@ -490,7 +498,9 @@ impl Analysis<'_> {
             ) => a.unbounded(),
             _ => return Err(self.incomparable(first.column, next.column)),
         };
-        Ok(Sealed { column: first.column, logical, detached: first.detached && next.detached })
+        let folded = first.folded.filter(|_| !put_off);
+        let detached = first.detached && next.detached;
+        Ok(Sealed { column: first.column, logical, detached, folded })
     }
 
     /// An expression is stored in a column.
@@ -500,8 +510,15 @@ impl Analysis<'_> {
         target: Option<Sealed>,
         name: &str,
     ) -> Result<(), Refusal> {
+        if let (Kind::Sealed(source), Some(target)) = (self.kinds.resolve(kind), target)
+            && self.puts_off(source, target)?
+        {
+            self.uses(target.column, |uses| uses.written = true);
+            return Ok(());
+        }
         let Some(target) = target else {
             return match self.kinds.resolve(kind) {
+                Kind::Sealed(sealed) if sealed.folded.is_some() => Err(self.only_compared(sealed)),
                 Kind::Sealed(sealed)
                 | Kind::Array(Array { element: Element::Sealed(sealed), .. }) => {
                     Err(self.refuse(Reason::SealedIntoPlain {

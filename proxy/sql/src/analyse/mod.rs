@@ -3,7 +3,7 @@
 //! The parts: [`kind`] and [`meet`] (kinds, and what happens where they meet), [`leaf`] (literals and parameters in the
 //! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`cast`], [`call`] and [`write`]
 //! (the nodes of the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`ddl`], [`classify`] (what a
-//! statement is by its words), [`string`] (several in one), [`utility`] (everything else), [`finish`] (edits, parameters,
+//! statement is by its words), [`string`] (several in one), [`utility`] (everything else), [`fold`] (`lower` and `upper`), [`finish`] (edits, parameters,
 //! output).
 //!
 //! Fails closed: every node of the parser's tree is matched by name and taken apart field by
@@ -17,6 +17,7 @@ mod ddl;
 mod define;
 mod expr;
 mod finish;
+mod fold;
 mod from;
 mod kind;
 mod leaf;
@@ -75,6 +76,8 @@ pub(crate) struct Analysis<'c> {
     makes: Option<Box<Relation>>,
     /// What becomes of a statement that changes the catalog.
     completion: Completion,
+    /// Calls that become fold handles.
+    fold_calls: Vec<fold::Call>,
     /// A view's definition is looked at: problems of its base are reported when it is used.
     inspecting: bool,
     /// A view is made. The server keeps its definition over the physical types, so casts between
@@ -107,6 +110,7 @@ impl<'c> Analysis<'c> {
             effects: Effects::default(),
             makes: None,
             completion: Completion::default(),
+            fold_calls: Vec::new(),
             inspecting: false,
             defines_view: false,
         }
@@ -204,7 +208,9 @@ fn shown_by(
     let mut sealed = Vec::with_capacity(columns.len());
     for column in columns {
         sealed.push(match analysis.kinds.resolve(column.kind) {
-            Kind::Sealed(s) => Some(SealedRef { column: s.column, logical: s.logical }),
+            Kind::Sealed(s) if s.folded.is_none() => {
+                Some(SealedRef { column: s.column, logical: s.logical })
+            }
             other => {
                 analysis.plain(other, "a view's column that is not one of a table's")?;
                 None

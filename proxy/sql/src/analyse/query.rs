@@ -557,7 +557,9 @@ impl Analysis<'_> {
                 }
                 SelectItem::UnnamedExpr(expr) => {
                     let kind = self.infer(expr, scope, ctes)?;
-                    columns.push(Col { name: output_name(expr).into(), kind });
+                    let name = output_name(expr);
+                    self.keep_name(expr, kind, &name)?;
+                    columns.push(Col { name: name.into(), kind });
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     let kind = self.infer(expr, scope, ctes)?;

@@ -310,6 +310,7 @@ pub(super) fn relation_columns(relation: &Relation) -> Vec<Col> {
                     column: sealed.column,
                     logical: sealed.logical,
                     detached: false,
+                    folded: None,
                 }),
                 None => Kind::Plain,
             },

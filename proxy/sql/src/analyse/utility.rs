@@ -171,6 +171,7 @@ impl<'c> Analysis<'c> {
                     return Err(self.unparsed("EXPLAIN of this statement"));
                 }
                 self.no_rows(&columns)?;
+                self.no_fold_shown(&columns)?;
                 Ok((Verb::Explain, Vec::new()))
             }
             Statement::Call(function) => {
@@ -194,6 +195,7 @@ impl<'c> Analysis<'c> {
                     return Err(self.refuse(Reason::UnknownColumns(open)));
                 }
                 self.no_sealed_literal("a literal in a view")?;
+                self.no_fold_handle("lower or upper of a protected column in a view")?;
                 Ok((Verb::Ddl, Vec::new()))
             }
             Statement::CreateTable(table) => {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use pgveil_seal::LogicalType;
 use sqlparser::ast::{
     Assignment, AssignmentTarget, ConflictTarget, Delete, Expr, FromTable, Insert, Merge,
     MergeAction, MergeClauseKind, MergeInsertKind, MergeUpdateKind, ObjectName, OnConflict,
@@ -10,7 +11,7 @@ use sqlparser::ast::{
 };
 
 use super::Analysis;
-use super::kind::{Kind, Sealed};
+use super::kind::{Kind, LeafValue, Sealed};
 use super::scope::{Col, Ctes, Scope, Source, fold, parts, relation_columns};
 use crate::catalog::{Column, Relation};
 use crate::refusal::{Reason, Refusal};
@@ -89,6 +90,10 @@ impl<'c> Analysis<'c> {
             None | Some(ConflictTarget::OnConstraint(_)) => {}
             Some(ConflictTarget::Columns { columns, predicate }) => {
                 for column in columns {
+                    if crate::parse::is_folded_target(column) {
+                        self.folded_target(column, scope)?;
+                        continue;
+                    }
                     let kind = self.column(column, scope)?;
                     self.group(kind, "ON CONFLICT")?;
                 }
@@ -192,6 +197,7 @@ impl<'c> Analysis<'c> {
         ctes: &Ctes<'_>,
     ) -> Result<(), Refusal> {
         let mut types = HashMap::new();
+        let first_leaf = self.kinds.leaves.len();
         for row in &values.rows {
             if let Some(first) = row.content.get(targets.len()) {
                 return Err(more_values(crate::parse::start_of(first.span())));
@@ -202,6 +208,29 @@ impl<'c> Analysis<'c> {
                 self.store(relation, target, kind, is_default(expr))?;
             }
         }
+        self.same_folded_type(&types, first_leaf)
+    }
+
+    /// `($1, lower($1))`: what is bare, and not text, is of two types where a call behind it has
+    /// made it text.
+    fn same_folded_type(
+        &self,
+        types: &HashMap<String, (u32, usize)>,
+        first_leaf: usize,
+    ) -> Result<(), Refusal> {
+        for leaf in &self.kinds.leaves[first_leaf..] {
+            let (Some(_), LeafValue::Param(index), []) = (leaf.fold, &leaf.value, &*leaf.casts)
+            else {
+                continue;
+            };
+            let name = format!("${}", index + 1);
+            if let Some((wanted, at)) = types.get(&name)
+                && *wanted != LogicalType::Text.oid()
+                && *at < self.tokens[leaf.token].range.start
+            {
+                return Err(two_types(&name, LogicalType::Text.oid(), *wanted, Some(*at)));
+            }
+        }
         Ok(())
     }
 
@@ -209,7 +238,7 @@ impl<'c> Analysis<'c> {
     /// that would take two.
     fn same_parameter_type(
         &self,
-        types: &mut HashMap<String, u32>,
+        types: &mut HashMap<String, (u32, usize)>,
         target: &Column,
         expr: &Expr,
     ) -> Result<(), Refusal> {
@@ -221,21 +250,9 @@ impl<'c> Analysis<'c> {
             return Ok(());
         }
         let wanted = target.sealed.map_or(target.type_oid, |sealed| sealed.logical.oid());
-        let known = *types.entry(name.clone()).or_insert(wanted);
-        if known == wanted {
-            return Ok(());
-        }
-        let detail = match (type_name(known), type_name(wanted)) {
-            (Some(known), Some(wanted)) => Some(format!("{known} versus {wanted}")),
-            _ => None,
-        };
-        Err(Refusal {
-            code: "42P08",
-            message: format!("inconsistent types deduced for parameter {name}"),
-            detail,
-            hint: None,
-            position: crate::parse::start_of(value.span),
-        })
+        let at = crate::parse::start_of(value.span);
+        let (known, _) = *types.entry(name.clone()).or_insert((wanted, at.unwrap_or(0)));
+        if known == wanted { Ok(()) } else { Err(two_types(name, known, wanted, at)) }
     }
 
     fn store(
@@ -249,8 +266,12 @@ impl<'c> Analysis<'c> {
         if target.copy && !default {
             return Err(self.refuse(Reason::ProfileCopy(name)));
         }
-        let sealed =
-            target.sealed.map(|s| Sealed { column: s.column, logical: s.logical, detached: false });
+        let sealed = target.sealed.map(|s| Sealed {
+            column: s.column,
+            logical: s.logical,
+            detached: false,
+            folded: None,
+        });
         self.assign(kind, sealed, &name)
     }
 
@@ -488,6 +509,21 @@ fn more_values(position: Option<usize>) -> Refusal {
         code: "42601",
         message: "INSERT has more expressions than target columns".into(),
         detail: None,
+        hint: None,
+        position,
+    }
+}
+
+/// The server's error for a parameter that would be of two types.
+fn two_types(name: &str, known: u32, wanted: u32, position: Option<usize>) -> Refusal {
+    let detail = match (type_name(known), type_name(wanted)) {
+        (Some(known), Some(wanted)) => Some(format!("{known} versus {wanted}")),
+        _ => None,
+    };
+    Refusal {
+        code: "42P08",
+        message: format!("inconsistent types deduced for parameter {name}"),
+        detail,
         hint: None,
         position,
     }

@@ -1,14 +1,16 @@
 //! Joins the rows of the catalog queries with what the policies declare.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use pgveil_seal::{LogicalType, Mode};
+use pgveil_seal::{CaseMap, Fold, LogicalType, Mode};
 use thiserror::Error;
 
 use super::follow::{follow_functions, follow_views, inherit};
 use super::protect::{
     check_physical, check_triggers, own_schema, pending, seal_table, undeclared, unrecorded,
 };
+use super::queries::OWN_QUERIES;
 use super::{Catalog, Column, Problem, Relation, Settings};
 use crate::filter::ScopeFilter;
 use crate::physical::{FoundTrigger, SCHEMA};
@@ -30,7 +32,7 @@ pub trait Keys {
     fn choose(&self, keyring: &str, id: Option<&str>) -> Option<(String, String)>;
 }
 
-/// Collects the rows of [`super::QUERIES`] and of [`super::RECORDS_QUERY`].
+/// Collects the rows of [`super::QUERIES`] and of [`CatalogLoad::own_queries`].
 #[derive(Debug, Default)]
 pub struct CatalogLoad {
     relations: HashMap<u32, Relation>,
@@ -43,6 +45,7 @@ pub struct CatalogLoad {
     triggers: Vec<TriggerRow>,
     guards: Vec<Guard>,
     records: Vec<Record>,
+    case_maps: HashMap<Fold, Arc<CaseMap>>,
     version: String,
 }
 
@@ -82,6 +85,7 @@ pub(super) struct Record {
     pub(super) keyring: String,
     pub(super) key_id: String,
     pub(super) key_check: String,
+    pub(super) fold: Option<Fold>,
     pub(super) logical: LogicalType,
     pub(super) sealed: bool,
 }
@@ -108,13 +112,23 @@ impl<'r> Cells<'r> {
         Ok(self.text(index)?.chars().next().unwrap_or(' '))
     }
 
+    /// UTF-8 text in hexadecimal digits.
+    fn hex(&self, index: usize) -> Result<String, CatalogError> {
+        let digits = self.text(index)?.as_bytes();
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+        bytes
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(|| CatalogError(format!("cell {index} of a catalog row is not text")))
+    }
+
     fn truth(&self, index: usize) -> Result<bool, CatalogError> {
         Ok(matches!(self.text(index)?, "t" | "true"))
     }
 }
 
 impl CatalogLoad {
-    /// Takes one row of `QUERIES[query]`; `query == QUERIES.len()` is [`super::RECORDS_QUERY`].
+    /// Takes one row of `QUERIES[query]`; behind them come the [`CatalogLoad::own_queries`].
     pub fn row(&mut self, query: usize, cells: &[Option<&str>]) -> Result<(), CatalogError> {
         let row = Cells(cells);
         match query {
@@ -166,7 +180,17 @@ impl CatalogLoad {
                 logical: LogicalType::from_pg(row.number(8)?, row.number(9)?)
                     .ok_or_else(|| CatalogError("pgveil.columns: unknown type".into()))?,
                 sealed: row.text(10)? == "sealed",
+                fold: match row.optional(11) {
+                    None => None,
+                    Some(word) => Some(fold(word)?),
+                },
             }),
+            8 => {
+                let (fold, from, to) = (fold(row.text(0)?)?, row.hex(1)?, row.hex(2)?);
+                let map = CaseMap::new(fold, &from, &to)
+                    .map_err(|error| CatalogError(format!("pgveil.case_maps: {error}")))?;
+                self.case_maps.insert(fold, Arc::new(map));
+            }
             _ => return Err(CatalogError(format!("there is no catalog query {query}"))),
         }
         Ok(())
@@ -210,9 +234,13 @@ impl CatalogLoad {
         Ok(())
     }
 
-    /// True when [`super::RECORDS_QUERY`] can be run: `pgveil.columns` exists.
-    pub fn has_records(&self) -> bool {
-        self.relations.values().any(|r| r.schema == "pgveil" && r.name == "columns")
+    /// The texts to run when the rows of all [`super::QUERIES`] are in: what they read of ours is
+    /// there.
+    pub fn own_queries(&self) -> &'static [&'static str] {
+        let is_there =
+            |name: &str| self.relations.values().any(|r| r.schema == "pgveil" && r.name == name);
+        let count = usize::from(is_there("columns"));
+        &OWN_QUERIES[..count + if is_there("case_maps") { count } else { 0 }]
     }
 
     /// Joins the rows with what the policies declare. A key that `keys` object to becomes
@@ -232,6 +260,7 @@ impl CatalogLoad {
             triggers,
             guards,
             records,
+            case_maps,
             version,
         } = self;
         let names =
@@ -241,6 +270,8 @@ impl CatalogLoad {
             relations,
             names,
             declared: declaration.tables.clone(),
+            case_maps,
+            own_folds: functions.iter().any(|function| Fold::parse(&function.name).is_some()),
             ..Catalog::default()
         };
         for (child, parent) in &children {
@@ -356,6 +387,10 @@ impl Settings {
             server_encoding: row.text(4)?.to_owned(),
         })
     }
+}
+
+fn fold(word: &str) -> Result<Fold, CatalogError> {
+    Fold::parse(word).ok_or_else(|| CatalogError(format!("{word:?} is not a fold")))
 }
 
 /// A `name[]` in text form: `{pg_catalog,"my schema"}`.

@@ -1,7 +1,7 @@
 //! The model of one database's catalog that statements are analysed with.
 //!
-//! [`QUERIES`] are the texts to run, in one snapshot, over any connection, and [`RECORDS_QUERY`]
-//! after them if [`CatalogLoad::has_records`]; every cell comes back as text. [`CatalogLoad`] takes the rows and [`CatalogLoad::finish`] joins them with what the
+//! [`QUERIES`] are the texts to run, in one snapshot, over any connection, and
+//! [`CatalogLoad::own_queries`] after them; every cell comes back as text. [`CatalogLoad`] takes the rows and [`CatalogLoad::finish`] joins them with what the
 //! policies declare. Pure: whoever has a connection runs the queries.
 
 mod follow;
@@ -10,14 +10,15 @@ mod protect;
 mod queries;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use pgveil_seal::{LogicalType, Mode};
+use pgveil_seal::{CaseMap, Fold, LogicalType, Mode};
 
 use crate::protection::{Profile, TableProtection};
 use crate::refusal::Refusal;
 
 pub use load::{CatalogError, CatalogLoad, Keys};
-pub use queries::{QUERIES, RECORDS_QUERY, SETTINGS_QUERY, VERSION_QUERY};
+pub use queries::{QUERIES, SETTINGS_QUERY, VERSION_QUERY};
 
 /// Index into [`Catalog::columns`]. Valid for the catalog it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,6 +46,10 @@ pub struct Catalog {
     pub pending: Vec<SealedColumn>,
     /// Partitions and inheritance children, by their parent's oid.
     pub children: HashMap<u32, Vec<u32>>,
+    /// How the server folds case, as recorded when columns that fold were first prepared.
+    pub case_maps: HashMap<Fold, Arc<CaseMap>>,
+    /// `lower` or `upper` may be a function of the application's.
+    pub own_folds: bool,
     /// The functions in schema `pgveil`, by name, with their bodies.
     pub own_functions: HashMap<String, String>,
     /// Functions whose body or result names a relation in scope.
@@ -85,6 +90,8 @@ pub struct SealedColumn {
     pub key_id: String,
     /// Check value of that key.
     pub key_check: String,
+    /// The function for which its tokens have fold handles.
+    pub fold: Option<Fold>,
     /// The type that the client sees.
     pub logical: LogicalType,
 }

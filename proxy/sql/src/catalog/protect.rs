@@ -1,7 +1,7 @@
 //! Which columns are sealed, and why their relation may not be used all the same: keys, triggers,
 //! guards, physical types.
 
-use pgveil_seal::{LogicalType, Mode};
+use pgveil_seal::{Fold, LogicalType, Mode};
 
 use super::load::{Guard, Keys, Record, TriggerRow};
 use super::{Catalog, ColumnId, Problem, Protected, SealedColumn, SealedRef};
@@ -22,6 +22,12 @@ pub(super) fn own_schema() -> Refusal {
 /// A refusal of everything that names a relation whose state is not what the policy declares.
 pub(super) fn unusable(message: String, hint: &str) -> Refusal {
     Refusal { code: "55000", message, detail: None, hint: Some(hint.into()), position: None }
+}
+
+/// What has to be as it was, in words.
+fn sealed_as(mode: Mode, domain: &str, keyring: &str, fold: Option<Fold>) -> String {
+    let fold = fold.map_or(String::new(), |fold| format!(", fold \"{fold}\""));
+    format!("{mode} (domain \"{domain}\", keyring \"{keyring}\"{fold})")
 }
 
 pub(super) fn seal_table(
@@ -57,22 +63,22 @@ pub(super) fn seal_table(
                 .problems
                 .push(Problem { writes_only: false, refusal: unusable(message, hint) });
         };
-        if (record.mode, &record.domain, &record.keyring)
-            != (declared.mode, &declared.domain, &declared.keyring)
-        {
+        let as_record = sealed_as(record.mode, &record.domain, &record.keyring, record.fold);
+        let as_declared =
+            sealed_as(declared.mode, &declared.domain, &declared.keyring, declared.fold);
+        if as_record != as_declared {
             problem(
                 format!(
-                    "column {full} is sealed as {} (domain \"{}\", keyring \"{}\"), but the policy \
-                     declares {} (domain \"{}\", keyring \"{}\")",
-                    record.mode,
-                    record.domain,
-                    record.keyring,
-                    declared.mode,
-                    declared.domain,
-                    declared.keyring
+                    "column {full} is sealed as {as_record}, but the policy declares {as_declared}"
                 ),
-                "Restore the policy's configuration; changing mode, domain or keyring of a sealed \
-                 column is a migration.",
+                "Restore the policy's configuration; changing mode, domain, keyring or fold of a \
+                 sealed column is a migration.",
+            );
+        }
+        if let Some(fold) = record.fold.filter(|fold| !catalog.case_maps.contains_key(fold)) {
+            problem(
+                format!("column {full} cannot be served: pgveil.case_maps has no record of {fold}"),
+                "Restore pgveil.case_maps; pgveil check says what is missing.",
             );
         }
         if let Err(reason) = keys.check(&record.keyring, &record.key_id, &record.key_check) {
@@ -97,6 +103,7 @@ pub(super) fn seal_table(
             keyring: record.keyring.clone(),
             key_id: record.key_id.clone(),
             key_check: record.key_check.clone(),
+            fold: record.fold,
             logical: record.logical,
         });
     }
@@ -140,6 +147,7 @@ pub(super) fn pending(catalog: &mut Catalog, records: &[Record], keys: &dyn Keys
                 keyring: declared.keyring.clone(),
                 key_id,
                 key_check,
+                fold: declared.fold,
                 logical: LogicalType::Text,
             });
         }

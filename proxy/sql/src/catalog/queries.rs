@@ -15,10 +15,20 @@ pub const QUERIES: &[(&str, &str)] = &[
     ("version", VERSION_QUERY),
 ];
 
-/// Run last, and only when [`super::CatalogLoad::has_records`]: the relation may not exist.
-pub const RECORDS_QUERY: &str = "SELECT relation::pg_catalog.oid::pg_catalog.text, column_name, \
-     policy, mode, domain, keyring, key_id, key_check, type_oid::pg_catalog.text, \
-     typmod::pg_catalog.text, stage FROM pgveil.columns";
+/// Run last, as many of them as [`super::CatalogLoad::own_queries`] says: the relations may not
+/// exist.
+pub(super) const OWN_QUERIES: [&str; 2] = [RECORDS, CASE_MAPS];
+
+/// What is recorded of the sealed columns; `fold` may not be there.
+const RECORDS: &str = "SELECT r.relation::pg_catalog.oid::pg_catalog.text, r.column_name, \
+     r.policy, r.mode, r.domain, r.keyring, r.key_id, r.key_check, r.type_oid::pg_catalog.text, \
+     r.typmod::pg_catalog.text, r.stage, \
+     pg_catalog.to_jsonb(r) OPERATOR(pg_catalog.->>) 'fold' FROM pgveil.columns r";
+
+/// The recorded case maps; in a form that every client encoding has.
+const CASE_MAPS: &str = "SELECT m.fold, \
+     pg_catalog.encode(pg_catalog.convert_to(m.from_chars, 'UTF8'), 'hex'), \
+     pg_catalog.encode(pg_catalog.convert_to(m.to_chars, 'UTF8'), 'hex') FROM pgveil.case_maps m";
 
 /// Tables, views, sequences, foreign tables and composite types; other sessions' temporary ones,
 /// indexes and TOAST tables are of no interest to a statement.

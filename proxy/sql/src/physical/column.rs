@@ -9,7 +9,7 @@
 //! or filter uses the column; whoever plans the change drops and makes these again. It casts a
 //! default and would leave a plain value there: defaults are sealed here.
 
-use pgveil_seal::{LogicalType, Mode};
+use pgveil_seal::{Fold, LogicalType, Mode};
 
 use crate::protection::{ColumnProtection, TableProtection};
 
@@ -152,11 +152,12 @@ pub fn record(
     };
     format!(
         "INSERT INTO pgveil.columns (relation, column_name, policy, mode, domain, keyring, key_id, \
-         key_check, type_oid, typmod, stage) VALUES ({}::pg_catalog.regclass, {}, {}, {}, {}, {}, \
-         {}, {}, {}, {}, 'sealed') ON CONFLICT (relation, column_name) DO UPDATE SET \
+         key_check, type_oid, typmod, stage, fold) VALUES ({}::pg_catalog.regclass, {}, {}, {}, {}, \
+         {}, {}, {}, {}, {}, 'sealed', {}) ON CONFLICT (relation, column_name) DO UPDATE SET \
          policy = EXCLUDED.policy, mode = EXCLUDED.mode, domain = EXCLUDED.domain, \
          keyring = EXCLUDED.keyring, key_id = EXCLUDED.key_id, key_check = EXCLUDED.key_check, \
-         type_oid = EXCLUDED.type_oid, typmod = EXCLUDED.typmod, stage = EXCLUDED.stage",
+         type_oid = EXCLUDED.type_oid, typmod = EXCLUDED.typmod, stage = EXCLUDED.stage, \
+         fold = EXCLUDED.fold",
         quote_literal(&quote_name(&table.schema, &table.table)),
         quote_literal(&column.column),
         quote_literal(&table.policy),
@@ -167,7 +168,13 @@ pub fn record(
         quote_literal(key_check),
         logical.oid(),
         logical.typmod(),
+        fold_argument(column.fold),
     )
+}
+
+/// A fold as SQL.
+pub fn fold_argument(fold: Option<Fold>) -> String {
+    fold.map_or_else(|| "NULL".to_owned(), |fold| quote_literal(fold.as_str()))
 }
 
 #[cfg(test)]

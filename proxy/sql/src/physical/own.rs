@@ -75,7 +75,7 @@ END
         name: PROTECT,
         arguments: "new_relation regclass, new_column name, new_policy text, new_mode text, \
                     new_domain text, new_keyring text, new_key_id text, new_key_check text, \
-                    new_type_oid oid, new_typmod integer",
+                    new_type_oid oid, new_typmod integer, new_fold text",
         result: "void",
         definer: true,
         body: "
@@ -109,15 +109,24 @@ BEGIN
       MESSAGE = format('domain %s of keyring %s is sealed with another key', new_domain, new_keyring),
       HINT = 'Try again. If it stays, the proxies are configured with different keyrings.';
   END IF;
+  IF new_mode = 'deterministic' AND EXISTS (
+    SELECT FROM pgveil.columns c WHERE c.stage = 'sealed' AND c.mode = new_mode
+      AND c.keyring = new_keyring AND c.domain = new_domain AND c.fold IS DISTINCT FROM new_fold)
+  THEN
+    RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+      MESSAGE = format('domain %s of keyring %s is sealed with another fold', new_domain, new_keyring),
+      HINT = 'All columns of a domain fold alike: correct the policy.';
+  END IF;
   INSERT INTO pgveil.columns (relation, column_name, policy, mode, domain, keyring, key_id,
-    key_check, type_oid, typmod, stage)
+    key_check, type_oid, typmod, stage, fold)
   VALUES (new_relation, new_column, new_policy, new_mode, new_domain, new_keyring, new_key_id,
-    new_key_check, new_type_oid, new_typmod, 'sealed')
+    new_key_check, new_type_oid, new_typmod, 'sealed', new_fold)
   ON CONFLICT (relation, column_name) DO NOTHING;
   IF NOT FOUND AND NOT EXISTS (
     SELECT FROM pgveil.columns c WHERE c.relation = new_relation AND c.column_name = new_column
       AND (c.mode, c.domain, c.keyring, c.key_id, c.key_check, c.stage)
-        = (new_mode, new_domain, new_keyring, new_key_id, new_key_check, 'sealed')) THEN
+        = (new_mode, new_domain, new_keyring, new_key_id, new_key_check, 'sealed')
+      AND c.fold IS NOT DISTINCT FROM new_fold) THEN
     RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
       MESSAGE = format('column %s.%I is recorded as sealed otherwise', new_relation, new_column),
       HINT = 'pgveil check says how.';
@@ -351,6 +360,11 @@ END
 ",
     },
 ];
+
+/// What [`PROTECT`] was before columns could fold: replacing it would leave it there beside the new
+/// one.
+pub const DROP_FORMER_PROTECT: &str = "DROP FUNCTION IF EXISTS pgveil.protect(regclass, name, text, \
+     text, text, text, text, text, oid, integer)";
 
 /// Makes or replaces one of them.
 pub fn create_own(function: &OwnFunction) -> Vec<String> {

@@ -17,7 +17,8 @@ pub fn create_schema() -> Vec<String> {
 }
 
 /// `pgveil.columns`: one row a protected column of the database, as it was when it was sealed.
-/// `type_oid` and `typmod` are the logical type, `key_id` and `key_check` the Fernet key.
+/// `type_oid` and `typmod` are the logical type, `key_id` and `key_check` the Fernet key; `fold`
+/// refers to what [`super::fold`] has recorded.
 pub fn create_columns() -> Vec<String> {
     let schema = quote_ident(SCHEMA);
     vec![
@@ -34,6 +35,7 @@ pub fn create_columns() -> Vec<String> {
   type_oid oid NOT NULL,
   typmod integer NOT NULL,
   stage text NOT NULL CHECK (stage IN ('sealed', 'plain')),
+  fold text REFERENCES {schema}.case_maps,
   PRIMARY KEY (relation, column_name)
 )"
         ),

@@ -135,6 +135,7 @@ pub(super) fn catalog(mode: Mode) -> Catalog {
                 mode,
                 domain: domain.to_owned(),
                 keyring: "default".to_owned(),
+                fold: None,
             });
         }
         if !protected.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use pgveil_seal::LogicalType;
+use pgveil_seal::{Fold, LogicalType};
 use pgveil_sql::catalog::Catalog;
 use pgveil_sql::plan::{Planned, Replacement, Script};
 use pgveil_sql::{REFUSED, analyse, render};
@@ -92,8 +92,16 @@ fn is_completed(planned: &Planned) -> bool {
         && planned
             .edits
             .iter()
-            .any(|edit| matches!(&edit.with, Replacement::Text(text) if !text.starts_with('$')))
+            .any(|edit| matches!(&edit.with, Replacement::Text(text) if !text.starts_with('$') && !is_folding(text)))
 }
+
+/// Part of a call that becomes a fold handle.
+fn is_folding(text: &str) -> bool {
+    text == HANDLE || text.starts_with(ARGUMENTS)
+}
+
+const HANDLE: &str = "pg_catalog.substr";
+const ARGUMENTS: &str = ", 13, 12)";
 
 /// What is sent, the statement inside a block included, is read by the server's parser if, and only
 /// if, it reads the client's text; what is refused does not reach the server.
@@ -147,11 +155,15 @@ struct Change {
 
 enum What {
     /// A literal with its casts became a token.
-    Literal { value: String, casts: Vec<LogicalType>, token: String },
+    Literal { value: String, casts: Vec<LogicalType>, fold: Option<Fold>, token: String },
     /// An array literal became one of tokens.
     Array { value: String, array: String },
-    /// A parameter got another number, or lost its casts.
-    Param { theirs: usize, ours: usize },
+    /// A parameter got another number, or lost its casts, or the call around them.
+    Param { theirs: usize, fold: Option<Fold>, ours: usize },
+    /// `lower` or `upper` became what gives a fold handle.
+    Call,
+    /// The end of the same call, with the name that it had for an output column.
+    Arguments { shown_as: Option<String> },
     /// The statement was replaced.
     Refused,
 }
@@ -173,6 +185,7 @@ fn changes(script: &Script, moved: &[[usize; 4]], ours: &str) -> Result<Vec<Chan
                 Some(Replacement::Seal { value, slot }) => What::Literal {
                     value: value.to_string(),
                     casts: slot.casts.clone(),
+                    fold: slot.fold,
                     token: text.trim_matches('\'').to_owned(),
                 },
                 Some(Replacement::SealArray { value, .. }) => What::Array {
@@ -183,13 +196,20 @@ fn changes(script: &Script, moved: &[[usize; 4]], ours: &str) -> Result<Vec<Chan
                         .trim_matches('\'')
                         .to_owned(),
                 },
+                Some(Replacement::Text(text)) if text == HANDLE => What::Call,
+                Some(Replacement::Text(text)) if text.starts_with(ARGUMENTS) => {
+                    let shown_as =
+                        text.strip_prefix(ARGUMENTS).and_then(|t| t.strip_prefix(" AS "));
+                    What::Arguments { shown_as: shown_as.map(str::to_owned) }
+                }
                 Some(Replacement::Text(text)) => {
                     let number = text.strip_prefix('$').and_then(|n| n.parse::<usize>().ok());
                     let ours = number.ok_or_else(|| format!("what is {text}?"))?;
                     // PREPARE has parameters of its own.
                     let params = planned.defines.as_ref().map_or(&planned.params, |d| &d.params);
                     let param = params.server.get(ours - 1).ok_or("no such parameter")?;
-                    What::Param { theirs: param.client + 1, ours }
+                    let fold = param.seal.as_ref().and_then(|seal| seal.slot.fold);
+                    What::Param { theirs: param.client + 1, fold, ours }
                 }
             };
             changes.push(Change { theirs: at..at + long, ours: start..start + length, what });
@@ -252,6 +272,8 @@ impl Side<'_> {
                 self.statement(fields, seen)
             }
             Value::Object(fields) => {
+                self.name(fields);
+                self.handle(fields, seen)?;
                 if let Some(index) = self.edited(fields) {
                     self.check(fields, &self.changes[index].what)?;
                     seen[index] = true;
@@ -268,6 +290,55 @@ impl Side<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes the name away that we give an output column.
+    fn name(&self, fields: &mut Map<String, Value>) {
+        let Some(target) = fields.get_mut("ResTarget").filter(|_| self.ours) else { return };
+        let call = self.call_at(&target["val"]["node"]["FuncCall"]);
+        if let Some((_, Change { what: What::Arguments { shown_as: Some(name) }, .. })) = call
+            && target["name"].as_str() == Some(name)
+        {
+            target["name"] = json!("");
+        }
+    }
+
+    /// The change that a call's name is in, and that of its end.
+    fn call_at(&self, call: &Value) -> Option<(usize, &Change)> {
+        let at = call.get("location")?.as_u64().and_then(|at| usize::try_from(at).ok())?;
+        let index = self.change_at(at)?;
+        matches!(self.changes[index].what, What::Call).then_some(())?;
+        let end = |change: &&Change| matches!(change.what, What::Arguments { .. });
+        Some((index, self.changes[index..].iter().find(end)?))
+    }
+
+    /// A call that became a fold handle: of both sides its first argument is left.
+    fn handle(&self, fields: &mut Map<String, Value>, seen: &mut [bool]) -> Result<(), String> {
+        let Some(call) = fields.get_mut("FuncCall") else { return Ok(()) };
+        let Some((index, end)) = self.call_at(call) else { return Ok(()) };
+        let names: Vec<String> = call["funcname"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|name| Some(name["node"]["String"]["sval"].as_str()?.to_owned()))
+            .collect();
+        let args = call["args"].as_array_mut().ok_or("a call without arguments")?;
+        let expected = if self.ours {
+            names.join(".") == HANDLE && args.len() == 3
+        } else {
+            names.last().and_then(|name| Fold::parse(name)).is_some() && args.len() == 1
+        };
+        if !expected {
+            return Err(format!("{names:?} of {args:?} is no fold"));
+        }
+        args.truncate(1);
+        call["funcname"] = json!({ "change": index });
+        call["funcformat"] = json!("");
+        seen[index] = true;
+        if let Some(end) = self.changes.iter().position(|change| std::ptr::eq(change, end)) {
+            seen[end] = true;
+        }
+        Ok(())
     }
 
     /// A statement of the string; its end in the place of its length.
@@ -308,7 +379,8 @@ impl Side<'_> {
     /// The change that a literal, parameter or cast is inside of.
     fn edited(&self, fields: &Map<String, Value>) -> Option<usize> {
         let (name, node) = fields.iter().next()?;
-        if !matches!(name.as_str(), "TypeCast" | "AConst" | "ParamRef") {
+        let folds = name == "FuncCall" && !self.ours;
+        if !folds && !matches!(name.as_str(), "TypeCast" | "AConst" | "ParamRef") {
             return None;
         }
         let mut located = node;
@@ -317,13 +389,28 @@ impl Side<'_> {
             located = located.get("arg")?.get("node")?.as_object()?.values().next()?;
         }
         let index = self.change_at(usize::try_from(located.get("location")?.as_u64()?).ok()?)?;
-        (!matches!(self.changes[index].what, What::Refused)).then_some(index)
+        let other =
+            matches!(self.changes[index].what, What::Refused | What::Call | What::Arguments { .. });
+        (!other).then_some(index)
     }
 
     /// What stands where the edit is, is what the plan says.
     fn check(&self, fields: &Map<String, Value>, what: &What) -> Result<(), String> {
         let mut casts = Vec::new();
         let mut node = fields;
+        let mut fold = None;
+        // What is folded is text: a cast around the call is none.
+        while let Some(cast) = node.get("TypeCast")
+            && is_call(&cast["arg"]["node"])
+        {
+            node = cast["arg"]["node"].as_object().ok_or("a cast of nothing")?;
+        }
+        if let Some(call) = node.get("FuncCall") {
+            let name = call["funcname"].as_array().and_then(|names| names.last());
+            let name = name.and_then(|name| name["node"]["String"]["sval"].as_str());
+            fold = Some(name.and_then(Fold::parse).ok_or("an edit is over a call")?);
+            node = call["args"][0]["node"].as_object().ok_or("a call of nothing")?;
+        }
         while let Some(cast) = node.get("TypeCast") {
             casts.push(type_name(&cast["type_name"]));
             node = cast["arg"]["node"].as_object().ok_or("a cast of nothing")?;
@@ -342,6 +429,11 @@ impl Side<'_> {
             }
         };
         match (what, self.ours) {
+            (What::Literal { fold: wanted, .. } | What::Param { fold: wanted, .. }, false)
+                if *wanted != fold =>
+            {
+                Err(format!("not {wanted:?} but {fold:?}"))
+            }
             (What::Literal { value, casts: wanted, .. }, false) => {
                 let wanted: Vec<String> = wanted.iter().map(|cast| cast_name(*cast)).collect();
                 // What it becomes of itself is behind what is written.
@@ -358,8 +450,15 @@ impl Side<'_> {
             (What::Param { theirs, .. }, false) => expect(number() == Some(*theirs as u64), theirs),
             (What::Param { ours, .. }, true) => expect(number() == Some(*ours as u64), ours),
             (What::Refused, _) => Err("a refused statement was read".to_owned()),
+            (What::Call | What::Arguments { .. }, _) => Err(format!("a call became {node:?}")),
         }
     }
+}
+
+/// A call, with casts around it or not.
+fn is_call(node: &Value) -> bool {
+    node.get("FuncCall").is_some()
+        || node.get("TypeCast").is_some_and(|cast| is_call(&cast["arg"]["node"]))
 }
 
 fn is_position(field: &str) -> bool {

@@ -14,6 +14,7 @@ use sqlparser::ast::ObjectName;
 
 use super::super::Analysis;
 use crate::catalog::{Relation, SealedColumn};
+use crate::physical::column::fold_argument;
 use crate::physical::{
     ExpectedTrigger, SCHEMA, expected_on_partition, expected_triggers, own, profile, quote_literal,
     quote_name,
@@ -77,6 +78,7 @@ impl<'c> Analysis<'c> {
     pub(crate) fn complete(&mut self, planned: &mut Planned) {
         let Completion { edits, wrapped, .. } = std::mem::take(&mut self.completion);
         planned.edits.extend(edits);
+        planned.edits.extend(self.fold_edits());
         planned.edits.sort_by_key(|edit| edit.range.start);
         planned.wrapped = wrapped;
     }
@@ -105,6 +107,10 @@ impl<'c> Analysis<'c> {
                 keyring: column.keyring.clone(),
             }));
         }
+        if column.fold.is_some_and(|fold| !self.catalog.case_maps.contains_key(&fold)) {
+            let path = format!("{}.{}", column.schema, column.table);
+            return Err(self.refuse(Reason::NotPrepared(path)));
+        }
         let mut arguments: Vec<String> = [
             &column.column,
             &column.policy,
@@ -117,6 +123,7 @@ impl<'c> Analysis<'c> {
         .map(quote_literal)
         .into();
         arguments.extend(type_arguments(logical));
+        arguments.push(fold_argument(column.fold));
         let step = own::perform(own::PROTECT, &column.schema, &column.table, &arguments);
         self.completion.after.push(step);
         Ok(())
@@ -303,10 +310,7 @@ impl Analysis<'_> {
     /// one that raises the refusal once a row has a value for it.
     pub(crate) fn defers(&mut self, function: Option<&str>, name: &ObjectName) -> bool {
         let folds = matches!(function, Some("lower" | "upper"));
-        if !(folds
-            && self.completion.defers
-            && self.catalog.own_functions.contains_key(own::UNCOMPUTED))
-        {
+        if !(folds && self.can_defer()) {
             return false;
         }
         let first = name.0.first().and_then(|part| part.as_ident());
@@ -314,6 +318,11 @@ impl Analysis<'_> {
         let (_, end) = self.name_at(start);
         self.put(self.bytes(start, end), quote_name(SCHEMA, own::UNCOMPUTED));
         true
+    }
+
+    /// The statement is an UPDATE, in a database that has the function.
+    pub(crate) fn can_defer(&self) -> bool {
+        self.completion.defers && self.catalog.own_functions.contains_key(own::UNCOMPUTED)
     }
 }
 

@@ -80,9 +80,12 @@ impl<'c> Analysis<'c> {
                 Kind::Plain
             }
             Some(column) => match character_type(&definition.data_type) {
-                Some(logical) => {
-                    Kind::Sealed(Sealed { column: column.id, logical, detached: false })
-                }
+                Some(logical) => Kind::Sealed(Sealed {
+                    column: column.id,
+                    logical,
+                    detached: false,
+                    folded: None,
+                }),
                 None => return Err(unsealable(column, "its type", &definition.name)),
             },
         };
@@ -210,7 +213,8 @@ impl<'c> Analysis<'c> {
             return Err(Reason::Encoding(encoding.to_owned()).at(None));
         }
         let range = self.bytes(extent.start, extent.end);
-        let slot = Slot { column: sealed.column, purpose: Purpose::Assign(sealed.logical), casts };
+        let purpose = Purpose::Assign(sealed.logical);
+        let slot = Slot { column: sealed.column, purpose, casts, fold: None, handle: false };
         let with = Replacement::Seal { value: Arc::clone(&value), slot };
         self.completion.edits.push(Edit { range, with });
         self.uses(sealed.column, |uses| uses.written = true);

@@ -1,8 +1,10 @@
 //! CREATE INDEX.
 //!
-//! An index is of the tokens. One that is not unique decides nothing but speed, so it is made
-//! where that is all: `lower(email)` and `upper(email)` become `email`, which is what finds a
-//! value once its tokens are known, and the index is there under its name for whoever drops it.
+//! An index is of the tokens, and one over `lower(email)` or `upper(email)` of a column that folds
+//! so is of their fold handles. Of a column that does not, an index that is not unique decides
+//! nothing but speed, so it is made where that is all: `lower(email)` becomes `email`, which is
+//! what finds a value once its tokens are known, and the index is there under its name for whoever
+//! drops it.
 
 use sqlparser::ast::{
     CreateIndex, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, IndexColumn,
@@ -10,6 +12,7 @@ use sqlparser::ast::{
 };
 
 use super::super::Analysis;
+use super::super::fold::as_text;
 use super::super::kind::Kind;
 use super::super::leaf::character_type;
 use super::super::scope::{Ctes, Scope, Source, parts, relation_columns};
@@ -29,6 +32,12 @@ impl Analysis<'_> {
         let ctes = Ctes::default();
         for column in &index.columns {
             let expr = &column.column.expr;
+            if self.is_folded(expr, &scope) {
+                let kind = self.infer(expr, &scope, &ctes)?;
+                self.group(kind, "an index")?;
+                self.access_method(index, column)?;
+                continue;
+            }
             let ident = match expr {
                 Expr::Identifier(ident) => Some(ident),
                 _ if index.unique => None,
@@ -57,6 +66,21 @@ impl Analysis<'_> {
         }
         self.completion.keeps_names = true;
         self.no_sealed_literal("a literal in an index predicate")
+    }
+
+    /// `lower(column)` or `upper(column)` of a column that folds so.
+    fn is_folded(&mut self, expr: &Expr, scope: &Scope<'_>) -> bool {
+        let mut expr = expr;
+        while let Expr::Nested(inner) = expr {
+            expr = inner;
+        }
+        let Expr::Function(function) = expr else { return false };
+        let Some((fold, argument)) = self.fold_call(function) else { return false };
+        let Expr::Identifier(ident) = as_text(argument) else { return false };
+        match self.column(ident, scope) {
+            Ok(Kind::Sealed(sealed)) => self.catalog.column(sealed.column).fold == Some(fold),
+            _ => false,
+        }
     }
 
     /// Operator classes that compare tokens as bytes: the default one, and `varchar_pattern_ops`,
@@ -102,22 +126,13 @@ impl Analysis<'_> {
             _ => None,
         };
         let open = start.map(|start| self.name_at(start).1).filter(|open| self.is(*open, "("));
-        let (Some(start), Some(open)) = (start, open) else {
+        let behind = open.and_then(|open| self.behind_parentheses(open));
+        let (Some(start), Some(behind)) = (start, behind) else {
             return Err(self.unparsed("an index expression"));
         };
-        let close = self.closing(open);
         let text = quote.map_or_else(|| name.to_owned(), |quote| format!("{quote}{name}{quote}"));
-        self.put(self.bytes(start, close + 1), text);
+        self.put(self.bytes(start, behind), text);
         Ok(())
-    }
-
-    /// The parenthesis that closes the one at `open`.
-    fn closing(&self, open: usize) -> usize {
-        let mut at = self.item_end(open + 1);
-        while self.is(at, ",") {
-            at = self.item_end(at + 1);
-        }
-        at.min(self.tokens.len() - 1)
     }
 }
 
