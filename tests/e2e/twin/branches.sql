@@ -77,7 +77,19 @@ UPDATE auth_user SET first_name = COALESCE(NULLIF($1, ''), first_name), last_nam
 -- params: 'Ada Canaryson newer', null
 UPDATE auth_user SET first_name = COALESCE($1, first_name), last_name = COALESCE($2, last_name) WHERE id = 1 RETURNING first_name, last_name;
 UPDATE auth_user SET first_name = CASE WHEN is_staff THEN last_name ELSE first_name END WHERE id < 3 RETURNING first_name;
+-- No value is longer than those of the column that it comes from.
+-- refused: randomized
+UPDATE contact SET email = NULLIF(email, 'part7@canary.example') WHERE id < 4 RETURNING id, email;
+-- refused: randomized
+UPDATE contact SET email = COALESCE(NULLIF(email, ''), 'part8@canary.example') WHERE id < 4 RETURNING id, email;
+UPDATE contact SET email = email::text, code = code::text WHERE id < 4 RETURNING id, email, code;
+UPDATE contact c SET email = w.before FROM (SELECT id, lag(email) OVER (ORDER BY id) AS before FROM contact) w WHERE w.id = c.id AND c.id < 3 RETURNING c.id, c.email;
+INSERT INTO contact (email) SELECT email::text FROM contact WHERE id = 4 UNION ALL SELECT email FROM auth_user WHERE id = 1;
 -- From a column whose values may be longer.
+-- refused
+INSERT INTO contact (email) SELECT phone FROM contact UNION ALL SELECT email FROM contact;
+-- refused
+UPDATE contact SET email = NULLIF(phone, 'x');
 -- refused
 UPDATE contact SET email = COALESCE('x@canary.example', phone) WHERE id = 1;
 -- Too long for the column, and not come to.

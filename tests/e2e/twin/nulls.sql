@@ -101,7 +101,7 @@ UPDATE contact SET email = COALESCE($1, email) WHERE id = 1 RETURNING email;
 UPDATE contact SET email = COALESCE($1, email) WHERE id = 1 RETURNING email;
 UPDATE contact SET email = COALESCE(email, 'n2@canary.example') RETURNING id, email;
 UPDATE contact SET email = COALESCE((SELECT u.email FROM auth_user u WHERE u.id = contact.user_id), 'n3@canary.example') RETURNING id, email;
--- refused
+-- refused: randomized
 UPDATE contact SET email = NULLIF(email, 'n3@canary.example') RETURNING id, email;
 -- error: 23502
 INSERT INTO newsletter_subscriber (email) VALUES (NULL);

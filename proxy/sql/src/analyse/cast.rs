@@ -112,7 +112,7 @@ impl Analysis<'_> {
         }
         let resolved = self.kinds.resolve(kind);
         let columns = match (kind, resolved) {
-            (Kind::Sealed(sealed), _) => Some(sealed.logical),
+            (Kind::Sealed(sealed), _) => Some(sealed.values),
             _ => self.kinds.columns(kind),
         };
         let is_short = |columns| match (columns, logical) {

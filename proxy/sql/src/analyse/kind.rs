@@ -40,6 +40,8 @@ pub(crate) struct Sealed {
     pub(crate) column: ColumnId,
     /// The type that PostgreSQL would give the expression on the logical schema.
     pub(crate) logical: LogicalType,
+    /// The type of the columns that its values come from: none is longer.
+    pub(crate) values: LogicalType,
     /// See [`crate::plan::Output::Sealed`].
     pub(crate) detached: bool,
     /// Not a token but its fold handle: `lower(column)` or `upper(column)`.
@@ -284,9 +286,11 @@ impl Kinds {
                 let view = self.outermost(var);
                 match self.states[root.0] {
                     State::Plain => Kind::Plain,
-                    State::Sealed(sealed, _) => Kind::Sealed(Sealed {
-                        logical: view.map_or(sealed.logical, |(_, view)| view.logical),
-                        ..sealed
+                    State::Sealed(sealed, _) => Kind::Sealed(match view {
+                        Some((_, View { logical, .. })) => {
+                            Sealed { logical, values: logical, ..sealed }
+                        }
+                        None => sealed,
                     }),
                     State::Free(_) | State::Link(_) | State::View(..) => {
                         Kind::Free(view.map_or(root, |(at, _)| at))
@@ -529,7 +533,8 @@ impl Kinds {
             leaf.sealed = Some((slot, described));
         }
         let logical = own.unwrap_or(sealed.logical);
-        self.states[root.0] = State::Sealed(Sealed { logical, ..sealed }.without_call(), leaves);
+        let sealed = Sealed { logical, values: logical, ..sealed }.without_call();
+        self.states[root.0] = State::Sealed(sealed, leaves);
     }
 
     /// The leaves behind a kind that was free and is sealed now.

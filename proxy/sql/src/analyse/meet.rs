@@ -364,9 +364,9 @@ impl Analysis<'_> {
                 Err(self.plain_meets(column, what))
             }
             (Some(mut sealed), false, free) => {
-                let columns = sealed.logical;
-                let logical = common.unwrap_or(columns);
-                if !same_blanks(logical, columns) {
+                let columns = sealed.values;
+                let logical = common.unwrap_or(sealed.logical);
+                if !same_blanks(logical, sealed.logical) {
                     return Err(self.plain_meets(sealed.column, what));
                 }
                 sealed.logical = logical;
@@ -499,8 +499,15 @@ impl Analysis<'_> {
             _ => return Err(self.incomparable(first.column, next.column)),
         };
         let folded = first.folded.filter(|_| !put_off);
+        let values = match (first.values, next.values) {
+            (a, b) if a == b => a,
+            (LogicalType::Varchar(Some(a)), LogicalType::Varchar(Some(b))) => {
+                LogicalType::Varchar(Some(a.max(b)))
+            }
+            _ => logical.unbounded(),
+        };
         let detached = first.detached && next.detached;
-        Ok(Sealed { column: first.column, logical, detached, folded })
+        Ok(Sealed { column: first.column, logical, values, detached, folded })
     }
 
     /// An expression is stored in a column.
@@ -538,9 +545,10 @@ impl Analysis<'_> {
             }
             Kind::Sealed(source)
                 if (self.sealed_alike(source, target)
-                    && self.kinds.columns(kind).is_none_or(|own| {
-                        self.fits(Sealed { logical: own, ..source }, target)
-                    })
+                    && self
+                        .kinds
+                        .columns(kind)
+                        .is_none_or(|own| self.fits(Sealed { values: own, ..source }, target))
                     && self.kinds.also_stored(kind, target.logical))
                     || self.fits(source, target) =>
             {
@@ -565,7 +573,7 @@ impl Analysis<'_> {
 
     /// They are sealed alike, and every value of the source is a value of the target.
     fn fits(&self, source: Sealed, target: Sealed) -> bool {
-        let same_values = match (source.logical, target.logical) {
+        let same_values = match (source.values, target.logical) {
             (
                 LogicalType::Text | LogicalType::Varchar(_),
                 LogicalType::Text | LogicalType::Varchar(None),

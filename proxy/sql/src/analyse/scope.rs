@@ -309,6 +309,7 @@ pub(super) fn relation_columns(relation: &Relation) -> Vec<Col> {
                 Some(sealed) => Kind::Sealed(Sealed {
                     column: sealed.column,
                     logical: sealed.logical,
+                    values: sealed.logical,
                     detached: false,
                     folded: None,
                 }),

@@ -269,6 +269,7 @@ impl<'c> Analysis<'c> {
         let sealed = target.sealed.map(|s| Sealed {
             column: s.column,
             logical: s.logical,
+            values: s.logical,
             detached: false,
             folded: None,
         });

@@ -83,6 +83,7 @@ impl<'c> Analysis<'c> {
                 Some(logical) => Kind::Sealed(Sealed {
                     column: column.id,
                     logical,
+                    values: logical,
                     detached: false,
                     folded: None,
                 }),
