@@ -58,9 +58,10 @@ fn describe(text: &mut String, config: &Config, wiring: &Wiring) {
                     Mode::Deterministic => format!(", domain {}", column.domain),
                     Mode::Randomized => String::new(),
                 };
+                let fold = column.fold.map_or(String::new(), |fold| format!(", fold {fold}"));
                 let _ = writeln!(
                     text,
-                    "    {}: {}{domain}, keyring {}",
+                    "    {}: {}{domain}{fold}, keyring {}",
                     column.column, column.mode, column.keyring
                 );
             }

@@ -365,7 +365,8 @@ fn how_sealed(column: &SealedColumn) -> String {
     } else {
         format!(", domain {}", column.domain)
     };
-    format!("{}{domain}, key {} of keyring {}", column.mode, column.key_id, column.keyring)
+    let fold = column.fold.map_or(String::new(), |fold| format!(", fold {fold}"));
+    format!("{}{domain}{fold}, key {} of keyring {}", column.mode, column.key_id, column.keyring)
 }
 
 /// The profile write of a statement that writes.

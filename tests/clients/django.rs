@@ -70,7 +70,9 @@ fn migrated_through_pgveil() {
         users("pgveil", "sealed_profile"),
         {
             "table": "account_emailaddress",
-            "columns": [{"column": "email", "mode": "deterministic", "domain": "email"}],
+            "columns": [
+                {"column": "email", "mode": "deterministic", "domain": "email", "fold": "upper"},
+            ],
         },
     ]}));
     migrate(server, &protected.name, policy.declaration());
@@ -101,7 +103,7 @@ fn users(owner: &str, profile: &str) -> Value {
     json!({
         "table": "auth_user",
         "columns": [
-            {"column": "email", "mode": "deterministic", "domain": "email"},
+            {"column": "email", "mode": "deterministic", "domain": "email", "fold": "upper"},
             {"column": "first_name", "mode": "randomized"},
             {"column": "last_name", "mode": "randomized"},
         ],

@@ -20,6 +20,7 @@ import django
 django.setup()
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.forms import PasswordResetForm
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.functions import Coalesce, NullIf
@@ -133,6 +134,13 @@ def look_up(p):
     note("or", sorted(map(row, users.filter(Q(email=one) | Q(username=f"{p}bare")))))
     note("values", list(users.order_by("pk").values("email", "first_name", "last_name")))
     note("empty address", sorted(map(row, users.filter(email=""))))
+    # UPPER("auth_user"."email"::text) = UPPER('...')
+    note("iexact", sorted(map(row, users.filter(email__iexact=one.upper()))))
+    note("iexact absent", users.filter(email__iexact=one + "x").exists())
+    note("not iexact", users.exclude(email__iexact=one.title()).count())
+    note("iexact or", users.filter(Q(email__iexact=one.title()) | Q(username=f"{p}bare")).count())
+    form = PasswordResetForm()
+    note("password reset", [row(user) for user in form.get_users(one.upper())])
     note("null address", users.filter(email__isnull=True).count())
     note("through the profile", list(
         Profile.objects.filter(user__email=one).values_list("user__first_name", "user__email")

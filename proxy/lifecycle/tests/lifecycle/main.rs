@@ -4,6 +4,7 @@ mod declared;
 mod server;
 
 mod dependants;
+mod folding;
 mod guard;
 mod migrate;
 mod profile;

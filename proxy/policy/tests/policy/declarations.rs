@@ -70,3 +70,23 @@ fn profiles_that_cannot_be() {
         ]
     );
 }
+
+#[test]
+fn columns_of_a_domain_fold_alike_and_randomized_ones_not_at_all() {
+    let column = |name: &str, domain: &str, fold: &str| json!({"column": name, "mode": "deterministic", "domain": domain, "fold": fold});
+    let found = mistakes(&json!([
+        {"table": "a", "columns": [column("x", "d", "lower"), column("y", "d", "upper")]},
+        {"table": "b", "columns": [
+            {"column": "x", "mode": "deterministic", "domain": "d"}, column("y", "e", "upper"),
+        ]},
+    ]));
+    assert_eq!(
+        found,
+        [
+            "tables[0].columns[1].fold: public.a.y and public.a.x are of one domain, \"d\": they \
+             fold alike, or not at all",
+            "tables[1].columns[0].fold: public.b.x and public.a.x are of one domain, \"d\": they \
+             fold alike, or not at all",
+        ]
+    );
+}
