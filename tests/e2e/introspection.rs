@@ -4,7 +4,8 @@ use pgveil_tests::Reply;
 
 use crate::sample::site;
 
-/// As ActiveRecord and Prisma send them: table by table, names in literals and as parameters.
+/// What ActiveRecord and Prisma ask, in their manner: table by table, names in literals. (Other
+/// mappers ask by themselves: see `clients`.)
 const QUERIES: &[&str] = &[
     // ActiveRecord's schema dump.
     r"SELECT c.relname FROM pg_class c LEFT JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -12,11 +12,11 @@ use sqlparser::ast::{
     CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
 };
 
-use super::Analysis;
 use super::kind::{Array, Element, Kind, Sealed};
 use super::leaf::{array_type, character_type, type_end};
 use super::meet::path;
 use super::scope::{Ctes, Scope, parts};
+use super::{Analysis, View};
 use crate::plan::{Edit, Replacement};
 use crate::refusal::{Reason, Refusal};
 use crate::rules::{Treats, function_rule};
@@ -48,7 +48,7 @@ impl Analysis<'_> {
         }
         let cast = character_type(data_type);
         if let (Kind::Sealed(sealed), Some(logical)) = (resolved, cast)
-            && self.defines_view
+            && self.view == View::Made
             && logical != sealed.logical
             && logical != LogicalType::Varchar(None)
         {
@@ -59,7 +59,9 @@ impl Analysis<'_> {
         }
         let done = match (resolved, cast) {
             // Where a view leaves out the type, its definition has the physical one.
-            (Kind::Null(_), Some(LogicalType::Text)) if self.inspecting => Some(Kind::Null(None)),
+            (Kind::Null(_), Some(LogicalType::Text)) if self.view == View::Shown => {
+                Some(Kind::Null(None))
+            }
             (Kind::Null(_), cast) => Some(Kind::Null(cast)),
             // Without a length these change nothing, neither of a token nor of its value: the
             // padding of character values is not sealed.

@@ -2,9 +2,9 @@
 
 use pgveil_seal::{LogicalType, Mode};
 
-use super::Analysis;
 use super::kind::{Array, Element, Kind, Meet, RowId, Sealed, Var};
 use super::scope::Col;
+use super::{Analysis, View};
 use crate::catalog::{Catalog, ColumnId, SealedColumn};
 use crate::plan::Uses;
 use crate::refusal::{Reason, Refusal};
@@ -321,7 +321,7 @@ impl Analysis<'_> {
         });
         let beside = resolved.iter().any(|kind| matches!(kind, Kind::Sealed(_)));
         if let Some(Kind::Sealed(sealed)) = resolved.iter().find(|k| matches!(k, Kind::Sealed(_)))
-            && self.defines_view
+            && self.view == View::Made
             && resolved.iter().any(|kind| matches!(kind, Kind::Null(Some(LogicalType::Text))))
         {
             return Err(self.refuse(Reason::Compute {

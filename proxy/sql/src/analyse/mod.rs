@@ -78,11 +78,20 @@ pub(crate) struct Analysis<'c> {
     completion: Completion,
     /// Calls that become fold handles.
     fold_calls: Vec<fold::Call>,
-    /// A view's definition is looked at: problems of its base are reported when it is used.
-    inspecting: bool,
-    /// A view is made. The server keeps its definition over the physical types, so casts between
+    /// What the statement is to a view.
+    view: View,
+}
+
+/// What a statement is to a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    /// Nothing.
+    None,
+    /// Its definition, as the server keeps it: problems of its base are reported when it is used.
+    Shown,
+    /// It makes one. The server keeps the definition over the physical types, so casts between
     /// character types that are none there are lost.
-    defines_view: bool,
+    Made,
 }
 
 impl<'c> Analysis<'c> {
@@ -111,8 +120,7 @@ impl<'c> Analysis<'c> {
             makes: None,
             completion: Completion::default(),
             fold_calls: Vec::new(),
-            inspecting: false,
-            defines_view: false,
+            view: View::None,
         }
     }
 
@@ -202,7 +210,7 @@ fn shown_by(
 ) -> Result<ViewColumns, Refusal> {
     let tree = parse(definition, statement)?;
     let mut analysis = Analysis::new(definition, statement, catalog, settings);
-    analysis.inspecting = true;
+    analysis.view = View::Shown;
     let (_, columns) = analysis.statement(&tree)?;
     analysis.no_sealed_literal("a literal in a view")?;
     let mut sealed = Vec::with_capacity(columns.len());

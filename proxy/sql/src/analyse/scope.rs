@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::Analysis;
 use super::kind::{Kind, Sealed};
+use super::{Analysis, View};
 use crate::catalog::Relation;
 use crate::lex::truncate;
 use crate::refusal::{Reason, Refusal};
@@ -287,7 +287,7 @@ impl<'c> Analysis<'c> {
         }
         self.touched = true;
         if let Some(problem) =
-            relation.problems.iter().find(|p| (write || !p.writes_only) && !self.inspecting)
+            relation.problems.iter().find(|p| (write || !p.writes_only) && self.view != View::Shown)
         {
             return Err(problem.refusal.clone());
         }

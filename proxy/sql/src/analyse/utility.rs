@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use sqlparser::ast::{Expr, Statement};
 
-use super::Analysis;
 use super::classify::{Words, bodies, mentioned};
 use super::kind::Kind;
 use super::meet::path;
 use super::scope::{Col, Ctes, Scope};
+use super::{Analysis, View};
 use crate::catalog::Relation;
 use crate::lex::identifier;
 use crate::plan::{Planned, Verb};
@@ -183,7 +183,7 @@ impl<'c> Analysis<'c> {
                 Ok((Verb::Ddl, Vec::new()))
             }
             Statement::CreateView(view) => {
-                self.defines_view = true;
+                self.view = View::Made;
                 let columns = self.query(&view.query, None, &ctes)?;
                 self.no_rows(&columns)?;
                 for column in &columns {

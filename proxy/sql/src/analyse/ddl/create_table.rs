@@ -26,7 +26,7 @@ impl<'c> Analysis<'c> {
         let exists = words.is(at + 1, "if");
         let (name, behind) = self.name_at(if exists { at + 4 } else { at + 1 });
         let made = self.made(&name).filter(|_| !temporary);
-        if self.create_like(behind, made.clone())? {
+        if self.create_like(behind, made.as_ref())? {
             return Ok(true);
         }
         if let Some((schema, table)) = made {

@@ -16,7 +16,7 @@ impl Analysis<'_> {
     pub(super) fn create_like(
         &mut self,
         open: usize,
-        made: Option<(String, String)>,
+        made: Option<&(String, String)>,
     ) -> Result<bool, Refusal> {
         let words = self.words();
         let last = self.tokens.len() - 1;
@@ -37,8 +37,8 @@ impl Analysis<'_> {
         let Some(source) = self.existing(&name) else {
             return Err(self.refuse(Reason::UndefinedTable(name.join("."))));
         };
-        let declared = made.as_ref().and_then(|(schema, name)| self.catalog.declared(schema, name));
-        let target = made.as_ref().map_or("the new table".into(), |(s, n)| format!("{s}.{n}"));
+        let declared = made.and_then(|(schema, name)| self.catalog.declared(schema, name));
+        let target = made.map_or("the new table".into(), |(s, n)| format!("{s}.{n}"));
         for column in &source.columns {
             let next = declared.and_then(|t| t.columns.iter().find(|c| c.column == column.name));
             let sealed = column.sealed.map(|sealed| self.catalog.column(sealed.column));
