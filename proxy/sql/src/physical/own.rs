@@ -296,6 +296,7 @@ BEGIN
     WHERE (above.column_name, above.mode, above.domain, above.keyring, above.type_oid, above.typmod,
         above.stage)
       = (r.column_name, r.mode, r.domain, r.keyring, r.type_oid, r.typmod, r.stage)
+      AND above.fold IS NOT DISTINCT FROM r.fold
       AND (r.mode = 'randomized' OR above.key_id = r.key_id));
 END
 ",

@@ -45,8 +45,8 @@ impl Analysis<'_> {
             let reason = match (sealed, next) {
                 (None, None) => continue,
                 (Some(was), Some(next)) => {
-                    let alike = (was.mode, &was.domain, &was.keyring)
-                        == (next.mode, &next.domain, &next.keyring);
+                    let alike = (was.mode, &was.domain, &was.keyring, was.fold)
+                        == (next.mode, &next.domain, &next.keyring, next.fold);
                     if alike {
                         continue;
                     }

@@ -192,7 +192,8 @@ impl<'c> Analysis<'c> {
             (Some(left), Some(right)) => {
                 let of = |sealed: SealedRef| {
                     let column = self.catalog.column(sealed.column);
-                    (column.mode, &column.domain, &column.keyring, &column.key_id, sealed.logical)
+                    let key = (&column.keyring, &column.key_id);
+                    (column.mode, &column.domain, key, column.fold, sealed.logical)
                 };
                 of(left) == of(right)
             }

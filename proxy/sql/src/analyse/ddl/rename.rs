@@ -276,10 +276,11 @@ pub(super) fn alike(left: &ColumnProtection, right: &ColumnProtection) -> bool {
 
 /// What a declaration says, in words.
 fn sealed_as(column: &ColumnProtection) -> String {
-    let ColumnProtection { mode, domain, keyring, .. } = column;
+    let ColumnProtection { column: _, mode, domain, keyring, fold } = column;
+    let folds = fold.map_or(String::new(), |fold| format!(", fold \"{fold}\""));
     let of_domain =
         if domain.is_empty() { String::new() } else { format!(", domain \"{domain}\"") };
-    format!("{mode}{of_domain}, keyring \"{keyring}\"")
+    format!("{mode}{of_domain}, keyring \"{keyring}\"{folds}")
 }
 
 /// The columns of the base table that a profile names.
