@@ -31,8 +31,8 @@ SELECT id FROM contact WHERE code = ANY (ARRAY['Kan  ', NULL::bpchar]) ORDER BY 
 SELECT id FROM contact WHERE code = ANY (ARRAY[NULL::bpchar, 'Kan  ']) ORDER BY id;
 SELECT id FROM contact WHERE code = ANY (ARRAY['Kan  ', NULL]) ORDER BY id;
 SELECT id FROM contact WHERE code = ANY (ARRAY['Kan  ', NULL::text]) ORDER BY id;
--- refused
 SELECT id FROM contact WHERE code = ANY (ARRAY[NULL::text]) ORDER BY id;
+SELECT id FROM contact WHERE email <> ALL (ARRAY[NULL, NULL::bpchar]) OR id = 1 ORDER BY id;
 SELECT id FROM contact WHERE email <> ALL (ARRAY[NULL::varchar, 'ada@canary.example']) ORDER BY id;
 -- params: 'Kan  '
 SELECT id FROM contact WHERE code = ANY (ARRAY[$1, 'x'::bpchar]) ORDER BY id;
@@ -173,3 +173,30 @@ SELECT id FROM contact WHERE code = $1 OR code IN ($1, 'x') ORDER BY id;
 -- error: 42P08
 -- params: 'ada@canary.example'
 SELECT id FROM contact WHERE $1 IS NULL OR email = $1 ORDER BY id;
+-- The actions of MERGE give types in their order.
+-- params: 'ada@canary.example'
+MERGE INTO contact c USING orders o ON c.id = o.id WHEN NOT MATCHED AND o.id > 90 THEN INSERT (email) VALUES ($1) WHEN MATCHED AND c.email = $1 THEN UPDATE SET label = 'x';
+-- params: 'ada@canary.example'
+MERGE INTO contact c USING orders o ON c.id = o.id WHEN MATCHED AND c.email = $1 THEN UPDATE SET email = $1;
+-- The first place gives a parameter its type: in the order of the server's, not of the text.
+-- params: 'ada@canary.example'
+UPDATE contact SET email = $1::varchar WHERE id = 1 RETURNING CASE WHEN email = $1 THEN email END;
+-- params: 'ada@canary.example'
+UPDATE contact SET email = $1::varchar WHERE email = $1;
+-- params: 'ada@canary.example'
+INSERT INTO contact (email) VALUES ($1) RETURNING email = $1;
+-- A column of a query around is a constant in a list.
+-- params: 'ada@canary.example'
+SELECT id FROM contact c WHERE EXISTS (SELECT FROM newsletter_subscriber n WHERE n.email IN ($1, c.email)) ORDER BY id;
+-- params: 'ada@canary.example'
+SELECT id FROM contact c WHERE email IN ($1, (SELECT n.email FROM newsletter_subscriber n WHERE n.id = 1)) ORDER BY id;
+-- params: 'ada@canary.example'
+SELECT id FROM contact c WHERE email IN ($1, (SELECT n.email FROM newsletter_subscriber n WHERE n.id = c.id)) ORDER BY id;
+-- What has no length of its own may still hold nothing that is too long.
+UPDATE contact SET email = NULLIF(email, 'other@canary.example') WHERE id = 4 RETURNING id, email;
+UPDATE contact SET email = COALESCE(NULLIF(email, ''), email, email)::text WHERE id < 3 RETURNING id, email;
+UPDATE newsletter_subscriber n SET email = COALESCE(c.email, n.email) FROM contact c WHERE c.id = 1 AND n.id = 1 RETURNING n.email;
+-- refused
+UPDATE contact SET email = phone WHERE id < 3;
+-- A function's result has no length.
+SELECT id, lead(email, 1, 'ada@canary.example'::varchar(254)) OVER (ORDER BY id) FROM contact ORDER BY id;

@@ -164,10 +164,17 @@ impl Writer {
         let left = self.column(sort, scope).unwrap_or_else(|| "NULL".to_owned());
         let op = self.choices.pick(&["= ANY", "<> ALL", "= SOME", "= ANY"]);
         let met = scope.has(sort);
-        let cast = if sort == Sort::Code { "bpchar[]" } else { "text[]" };
+        let cast = match sort {
+            Sort::Code => self.choices.pick(&["bpchar[]", "varchar[]", "text[]"]),
+            _ => self.choices.pick(&["text[]", "varchar[]"]),
+        };
         if self.choices.chance(50) {
             let list = self.list(sort, scope);
             return format!("{left} {op} (ARRAY[{list}])");
+        }
+        if self.depth < 3 && self.choices.chance(20) {
+            let query = self.query(&[sort], Some(scope));
+            return format!("{left} {op} (ARRAY({query}))");
         }
         let mut elements = Vec::new();
         for _ in 0..self.choices.below(4) {
@@ -199,7 +206,8 @@ impl Writer {
 
     /// A condition over plain values.
     pub(super) fn plain_condition(&mut self, scope: &Scope<'_>) -> String {
-        let column = self.column(Sort::Int, scope).unwrap_or_else(|| "1".to_owned());
+        // Nothing that the planner computes: it looks at the lengths of what it finds then.
+        let column = self.column(Sort::Int, scope).unwrap_or_else(|| "(SELECT 1)".to_owned());
         match self.choices.weighted(&[6, 2, 2, 2, 2, 1]) {
             0 => {
                 let op = self.choices.pick(&[">=", "=", "<", "<>", "<="]);
@@ -220,9 +228,9 @@ impl Writer {
                     let test = self.choices.pick(&["", " IS TRUE", " IS NOT FALSE", " IS UNKNOWN"]);
                     format!("{flag}{test}")
                 }
-                None => "true".to_owned(),
+                None => "(SELECT true)".to_owned(),
             },
-            _ => "true".to_owned(),
+            _ => "(SELECT true)".to_owned(),
         }
     }
 }

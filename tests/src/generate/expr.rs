@@ -39,7 +39,7 @@ impl Writer {
     pub(super) fn value(&mut self, sort: Sort, scope: &Scope<'_>, met: bool) -> String {
         self.depth += 1;
         let text = if sort.is_protected() {
-            self.bare(|writer| writer.protected(sort, scope, met))
+            self.protected(sort, scope, met)
         } else {
             self.plain(sort, scope)
         };

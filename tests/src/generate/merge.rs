@@ -26,8 +26,7 @@ impl Writer {
             1 => {
                 let mut rows = Vec::new();
                 for number in 0..=self.choices.below(3) {
-                    let values = [Sort::Mail, Sort::Given]
-                        .map(|sort| self.bare(|writer| writer.literal(sort, true)));
+                    let values = [Sort::Mail, Sort::Given].map(|sort| self.literal(sort, true));
                     let number = [1, 2, 101, 102][number as usize];
                     rows.push(format!("({number}, {})", values.join(", ")));
                 }

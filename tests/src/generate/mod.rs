@@ -27,6 +27,7 @@ mod condition;
 mod expr;
 mod from;
 mod merge;
+mod named;
 mod query;
 mod schema;
 mod search;
@@ -69,6 +70,8 @@ pub struct Program {
 pub struct Statement {
     /// Its text.
     pub sql: String,
+    /// The statements in the string, where there are several; the one that is run by its name.
+    pub parts: Vec<String>,
     /// Its parameters in text format; `None` is NULL. None in the simple protocol.
     pub params: Vec<Option<String>>,
     /// The order of its rows counts.
@@ -151,6 +154,8 @@ classes! {
     Several "several" 3,
     /// Statements between savepoints.
     Savepoints "savepoints" 3,
+    /// PREPARE and EXECUTE, DECLARE and FETCH.
+    Named "named" 4,
     /// What needs the values: LIKE, ranges, ORDER BY, functions, equality of randomized columns.
     Search "search" 7,
 }
@@ -176,19 +181,20 @@ impl Program {
     fn generate(mut choices: Choices) -> Self {
         let class = Class::ALL[choices.weighted(Class::WEIGHTS)];
         let protocol = match class {
-            Class::Several => Protocol::Simple,
+            Class::Several | Class::Named => Protocol::Simple,
             _ => [Protocol::Simple, Protocol::Text, Protocol::Binary][choices.weighted(&[2, 1, 1])],
         };
         let mut writer = Writer::new(choices, protocol);
         let statements = match class {
             Class::Savepoints => writer.savepoints(),
             Class::Several => vec![writer.several()],
+            Class::Named => writer.named(),
             class => vec![writer.statement(class)],
         };
         let read_only = statements.iter().all(|statement| statement.writes.is_empty());
         // Putting the rows back afterwards takes longer than a roll-back.
         let alone = match class {
-            Class::Savepoints => false,
+            Class::Savepoints | Class::Named => false,
             _ => writer.choices.chance(if read_only { 50 } else { 5 }),
         };
         Self { class, protocol, statements, alone, choices: writer.choices.taken() }
@@ -197,7 +203,7 @@ impl Program {
 
 impl Writer {
     /// A statement of a class.
-    fn statement(&mut self, class: Class) -> Statement {
+    pub(super) fn statement(&mut self, class: Class) -> Statement {
         let (sql, ordered) = match class {
             Class::Lookup => self.lookup(),
             Class::Join => self.join(),
@@ -216,13 +222,15 @@ impl Writer {
             Class::Merge => (self.merge(), false),
             Class::WritingWith => (self.writing_with(), false),
             Class::Search => self.search(),
-            Class::Several | Class::Savepoints => unreachable!("made of other classes"),
+            Class::Several | Class::Savepoints | Class::Named => {
+                unreachable!("made of other classes")
+            }
         };
         self.finish(&sql, ordered)
     }
 
     /// One of the classes that others are made of.
-    fn any_statement(&mut self) -> Statement {
+    pub(super) fn any_statement(&mut self) -> Statement {
         let class = self.choices.pick(&[
             Class::Lookup,
             Class::Insert,
@@ -240,10 +248,12 @@ impl Writer {
     /// Two to four statements in a string. The order of rows does not count.
     fn several(&mut self) -> Statement {
         let mut all = self.any_statement();
+        all.parts.push(all.sql.clone());
         for _ in 0..=self.choices.below(3) {
             let next = self.any_statement();
             all.sql.push_str(self.choices.pick(&["; ", ";", " ;; ", ";\n-- next\n"]));
             all.sql.push_str(&next.sql);
+            all.parts.push(next.sql);
             all.ordered = false;
             all.writes.extend(next.writes);
         }
@@ -253,21 +263,25 @@ impl Writer {
         all
     }
 
+    /// A statement about nothing of ours.
+    fn command(sql: impl Into<String>) -> Statement {
+        Statement { sql: sql.into(), ..Statement::default() }
+    }
+
     /// Statements with savepoints between them.
     fn savepoints(&mut self) -> Vec<Statement> {
-        let command = |sql: &str| Statement { sql: sql.to_owned(), ..Statement::default() };
-        let mut all = vec![self.any_statement(), command("SAVEPOINT one")];
+        let mut all = vec![self.any_statement(), Self::command("SAVEPOINT one")];
         all.push(self.any_statement());
         if self.choices.chance(40) {
-            all.push(command("SAVEPOINT \"Two\""));
+            all.push(Self::command("SAVEPOINT \"Two\""));
             all.push(self.any_statement());
-            all.push(command(self.choices.pick(&[
+            all.push(Self::command(self.choices.pick(&[
                 "ROLLBACK TO \"Two\"",
                 "RELEASE SAVEPOINT \"Two\"",
                 "ROLLBACK TO one",
             ])));
         }
-        all.push(command(self.choices.pick(&["ROLLBACK TO SAVEPOINT one", "RELEASE one"])));
+        all.push(Self::command(self.choices.pick(&["ROLLBACK TO SAVEPOINT one", "RELEASE one"])));
         all.push(self.any_statement());
         all
     }

@@ -31,9 +31,8 @@ impl Writer {
                 let right = match self.choices.weighted(&[3, 1, 1]) {
                     0 => self.simple_select(sorts, outer, ""),
                     kind => {
-                        let values: Vec<String> = self.bare(|writer| {
-                            sorts.iter().map(|sort| writer.literal(*sort, true)).collect()
-                        });
+                        let values: Vec<String> =
+                            sorts.iter().map(|sort| self.literal(*sort, true)).collect();
                         let values = values.join(", ");
                         if kind == 1 {
                             format!("SELECT {values}")

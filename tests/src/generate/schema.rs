@@ -44,7 +44,7 @@ impl Sort {
             Self::Mail => &["text", "varchar", "varchar(40)", "character varying"],
             Self::Given => &["text", "varchar", "varchar(20)"],
             Self::Nick | Self::Secret | Self::Text => &["text", "varchar"],
-            Self::Code => &["bpchar", "char(8)"],
+            Self::Code => &["bpchar", "char(8)", "varchar", "text"],
             Self::Int => &["int", "integer"],
             Self::Bool => &["boolean"],
             Self::Date => &["date"],

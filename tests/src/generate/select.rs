@@ -167,7 +167,25 @@ impl Writer {
         let mut list = Vec::new();
         for _ in 0..=self.choices.below(3) {
             let sort = if self.choices.chance(30) { Sort::Bool } else { self.output_sort(&scope) };
-            list.push(self.value(sort, &scope, false));
+            let value = self.value(sort, &scope, false);
+            list.push(match self.choices.weighted(&[16, 1, 1, 1, 1]) {
+                0 => value,
+                1 => {
+                    let more = self.output_sort(&scope);
+                    let more = self.value(more, &scope, false);
+                    format!("ROW({value}, {more})")
+                }
+                2 => {
+                    let more = self.value(sort, &scope, false);
+                    format!("ARRAY[{value}, {more}]")
+                }
+                3 => {
+                    let query = self.query(&[sort], Some(&scope));
+                    let count = self.choices.pick(&["cardinality", "array_ndims"]);
+                    format!("{count}(ARRAY({query}))")
+                }
+                _ => format!("num_nulls({value}, 1)"),
+            });
         }
         let filter = self.filter(&scope, 40);
         let (order, ordered) = self.order(&scope);
@@ -253,7 +271,16 @@ impl Writer {
         let sort = self.deterministic(scope).unwrap_or(Sort::Int);
         let column = self.qualified(sort, scope).unwrap_or_else(|| "1".to_owned());
         let number = self.qualified(Sort::Int, scope).unwrap_or_else(|| "1".to_owned());
-        match self.choices.weighted(&[4, 4, 4, 2, 2, 1, 2]) {
+        let key = match scope.items.as_slice() {
+            [single] => single.key(),
+            _ => None,
+        };
+        match self.choices.weighted(&[4, 4, 4, 2, 2, 1, 2, 2 * u32::from(key.is_some())]) {
+            7 => {
+                let key = key.unwrap_or_default();
+                let first = self.choices.pick(&["", "", "[1]", "[2:3]"]);
+                format!("(array_agg({column} ORDER BY {key})){first}")
+            }
             0 => "count(*)".to_owned(),
             1 => format!("count({column})"),
             2 => format!("count(DISTINCT {column})"),
@@ -395,11 +422,9 @@ impl Writer {
         let column = column.unwrap_or_else(|| "NULL".to_owned());
         let mut rows = Vec::new();
         for _ in 0..=self.choices.below(4) {
-            let value = self.bare(|writer| {
-                // NULL alone has a type of its own there.
-                let value = writer.any_value(subject, true).unwrap_or_default();
-                writer.literal_of(subject, Some(value))
-            });
+            // NULL alone has a type of its own there.
+            let value = self.any_value(subject, true).unwrap_or_default();
+            let value = self.literal_of(subject, Some(value));
             rows.push(format!("({value}, {})", self.choices.below(4)));
         }
         let rows = rows.join(", ");

@@ -11,7 +11,7 @@ const MARK: char = '\u{1}';
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) choices: Choices,
-    protocol: Protocol,
+    pub(super) protocol: Protocol,
     /// What the marks in the text stand for.
     literals: Vec<String>,
     /// Their sorts; an array has none.
@@ -20,9 +20,6 @@ pub(super) struct Writer {
     pub(super) writes: Vec<&'static str>,
     /// How many sub-queries are around.
     pub(super) depth: usize,
-    /// Literals are not cast here: what a cast among others makes of their common type is left to
-    /// tests by hand.
-    pub(super) bare: bool,
 }
 
 impl Writer {
@@ -35,7 +32,6 @@ impl Writer {
             names: 0,
             writes: Vec::new(),
             depth: 0,
-            bare: false,
         }
     }
 
@@ -71,13 +67,19 @@ impl Writer {
             }
         }
         if self.choices.chance(3) {
-            sql.push_str(self.choices.pick(&[" ", "\n", " -- the end", " /* the end */", ";"]));
+            sql.push_str(self.choices.pick(&[" ", "\n", " -- the end\n", " /* the end */", ";"]));
         }
         self.literals.clear();
         self.names = 0;
         let params = used.iter().map(|index| self.params[*index].1.clone()).collect();
         self.params.clear();
-        Statement { sql, params, ordered, writes: std::mem::take(&mut self.writes) }
+        Statement {
+            sql,
+            params,
+            ordered,
+            writes: std::mem::take(&mut self.writes),
+            parts: Vec::new(),
+        }
     }
 
     fn blank(&mut self) -> &'static str {
@@ -127,7 +129,7 @@ impl Writer {
             return self.param(sort, value);
         }
         let Some(value) = value else {
-            let cast = !self.bare && self.choices.chance(10);
+            let cast = self.choices.chance(10);
             let cast = cast.then(|| self.choices.pick(sort.casts()));
             return cast.map_or("NULL".to_owned(), |cast| format!("NULL::{cast}"));
         };
@@ -139,7 +141,6 @@ impl Writer {
         let cast = self.choices.pick(sort.casts());
         let (mark, end) = (self.choices.weighted(&[24, 3, 2, 1, 1]), cast.ends_with(')'));
         let text = match mark {
-            _ if self.bare => text,
             1 => format!("{text}::{cast}"),
             2 => format!("CAST({text} AS {cast})"),
             3 => format!("({text})"),
@@ -177,21 +178,13 @@ impl Writer {
         self.mark(format!("{literal}{cast}"))
     }
 
-    /// What `write` writes, without casts around literals.
-    pub(super) fn bare<T>(&mut self, write: impl FnOnce(&mut Self) -> T) -> T {
-        let before = std::mem::replace(&mut self.bare, true);
-        let written = write(self);
-        self.bare = before;
-        written
-    }
-
     fn mark(&mut self, text: String) -> String {
         self.literals.push(text);
         format!("{MARK}{}{MARK}", self.literals.len() - 1)
     }
 
     /// A string literal.
-    fn string(&mut self, value: &str) -> String {
+    pub(super) fn string(&mut self, value: &str) -> String {
         let plain = format!("'{}'", value.replace('\'', "''"));
         match self.choices.weighted(&[20, 2, 2, 1, 1]) {
             1 => {
@@ -228,12 +221,7 @@ impl Writer {
         let param = format!("{MARK}${number}{MARK}");
         // The type of what is not protected does not always follow from what it meets.
         let often = matches!(sort, Sort::Int | Sort::Bool | Sort::Date);
-        let chance = match (often, self.bare) {
-            (true, _) => 70,
-            (false, false) => 15,
-            (false, true) => 0,
-        };
-        if self.choices.chance(chance) {
+        if self.choices.chance(if often { 70 } else { 15 }) {
             let cast = self.choices.pick(sort.casts());
             return if self.choices.chance(10) {
                 format!("CAST({param} AS {cast})")

@@ -86,7 +86,7 @@ impl Writer {
             Some(alias) => format!("{name} AS {alias}"),
             None => name,
         };
-        let source = self.insert_source(table);
+        let source = self.insert_source(table, conflict);
         let scope = Scope { items: vec![Item::of(table, shown.clone())], outer: None };
         let conflict =
             if conflict { self.on_conflict(table, &shown, &scope) } else { String::new() };
@@ -94,7 +94,7 @@ impl Writer {
         format!("INSERT INTO {target} {source}{conflict}{returning}")
     }
 
-    fn insert_source(&mut self, table: &'static Table) -> String {
+    fn insert_source(&mut self, table: &'static Table, conflict: bool) -> String {
         match self.choices.weighted(&[10, 3, 5, 1]) {
             0 => {
                 let columns = self.some_columns(table);
@@ -112,13 +112,13 @@ impl Writer {
                 let row = self.row(&columns, 0);
                 format!("VALUES {row}")
             }
-            2 => self.insert_select(table),
+            2 => self.insert_select(table, conflict),
             _ => "DEFAULT VALUES".to_owned(),
         }
     }
 
     /// Keys that follow from those of the source: which row comes first does not count.
-    fn insert_select(&mut self, table: &'static Table) -> String {
+    fn insert_select(&mut self, table: &'static Table, conflict: bool) -> String {
         let columns = self.some_columns(table);
         let subject = columns.iter().map(|column| column.sort).find(|sort| sort.is_protected());
         let (from, scope) = self.join_tree(subject.unwrap_or(Sort::Mail), 1, None);
@@ -137,7 +137,9 @@ impl Writer {
         let names = self.names(&columns);
         // One row only where nothing keeps rows apart.
         let filter = match &key {
-            Some(key) if table.key == Some("email") => format!(" WHERE {key} = 6"),
+            Some(key) if table.key == Some("email") || (conflict && table.conflicts.len() > 1) => {
+                format!(" WHERE {key} = 6")
+            }
             Some(_) if self.choices.chance(50) => format!(" WHERE {}", self.condition(&scope)),
             Some(_) => String::new(),
             None => " WHERE false".to_owned(),

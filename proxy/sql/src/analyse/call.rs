@@ -3,7 +3,7 @@
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, ObjectName, WindowFrameBound, WindowSpec, WindowType,
+    FunctionArguments, ObjectName, Value, WindowFrameBound, WindowSpec, WindowType,
 };
 
 use super::Analysis;
@@ -165,7 +165,8 @@ impl Analysis<'_> {
                         self.plain(kind, &shown)?;
                     }
                 }
-                Ok(unbounded(self.carry(&carried, &shown)?))
+                let kind = self.carry(&carried, &shown)?;
+                Ok(unbounded(self.kinds.resolve(kind)))
             }
             Some(Treats::ComparesToNull) => match kinds.as_slice() {
                 [first, second] => {
@@ -341,6 +342,12 @@ impl Analysis<'_> {
     ) -> Result<Kind, Refusal> {
         if let Some(kind) = self.array_leaf(array)? {
             return Ok(kind);
+        }
+        if let Expr::Array(listed) = array
+            && !listed.elem.is_empty()
+            && listed.elem.iter().all(is_null)
+        {
+            return Ok(Kind::Null(None));
         }
         let kind = self.infer(array, scope, ctes)?;
         match self.kinds.resolve(kind) {
@@ -567,6 +574,18 @@ impl Analysis<'_> {
 }
 
 /// What a polymorphic function returns has lost its length.
+/// `NULL`, cast or not.
+fn is_null(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => value.value == Value::Null,
+        Expr::Cast { expr, data_type, .. } => {
+            is_null(expr) && super::leaf::character_type(data_type).is_some()
+        }
+        Expr::Nested(inner) => is_null(inner),
+        _ => false,
+    }
+}
+
 fn unbounded(kind: Kind) -> Kind {
     match kind {
         Kind::Sealed(mut sealed) => {

@@ -527,10 +527,11 @@ impl Analysis<'_> {
                 }
                 let mut items = Vec::with_capacity(list.len());
                 for item in list {
-                    items.push(self.infer(item, scope, ctes)?);
+                    let (kind, referred) = scope.watch(|| self.infer(item, scope, ctes));
+                    items.push((kind?, !referred));
                 }
-                let meet = self.common_in(left[0], list, &items)?;
-                for right in items {
+                let meet = self.common_in(left[0], &items)?;
+                for (right, _) in items {
                     self.compare(left[0], right, "IN", meet)?;
                 }
             }
@@ -541,21 +542,17 @@ impl Analysis<'_> {
         Ok(Kind::Plain)
     }
 
-    /// Several items without columns in them make an array of a common type, to which the left
-    /// side counts first; a single one, and those with columns, are compared like `=`.
+    /// Several items without columns of this query level, which `items` says of each, make an
+    /// array of a common type, to which the left side counts first; a single one, and those with
+    /// columns, are compared like `=` (`transformAExprIn` in `parse_expr.c`).
     fn common_in(
         &mut self,
         left: Kind,
-        list: &[Expr],
-        items: &[Kind],
+        items: &[(Kind, bool)],
     ) -> Result<fn(LogicalType) -> Meet, Refusal> {
-        let constant = |(expr, kind): &(&Expr, &Kind)| {
-            matches!(kind, Kind::Free(_) | Kind::Null(_)) || is_subquery(expr)
-        };
-        let constants: Vec<Kind> = std::iter::once(left)
-            .chain(list.iter().zip(items).filter(constant).map(|(_, kind)| *kind))
-            .map(|kind| self.kinds.resolve(kind))
-            .collect();
+        let constants = items.iter().filter(|(_, constant)| *constant).map(|(kind, _)| *kind);
+        let constants: Vec<Kind> =
+            std::iter::once(left).chain(constants).map(|kind| self.kinds.resolve(kind)).collect();
         if constants.len() <= 2 {
             return Ok(Meet::operator);
         }
@@ -573,7 +570,7 @@ impl Analysis<'_> {
         }
         // Beside those with columns the left side would be of another type.
         if untyped && constants.len() <= items.len() {
-            for kind in items {
+            for (kind, _) in items {
                 if let Kind::Sealed(Sealed { logical: LogicalType::Char(_), column, .. }) =
                     self.kinds.resolve(*kind)
                 {
@@ -705,13 +702,6 @@ fn is_short(expr: &Expr) -> bool {
         }
     }
     false
-}
-
-fn is_subquery(expr: &Expr) -> bool {
-    match expr {
-        Expr::Nested(inner) => is_subquery(inner),
-        other => matches!(other, Expr::Subquery(_)),
-    }
 }
 
 /// An operator as the rules name it, if there may be one about it.

@@ -33,9 +33,9 @@ impl Analysis<'_> {
         }
         planned.params = self.params()?;
         let numbers = Numbers::of(&planned.params);
-        let compared = self.compared();
+        let told = self.told();
         for leaf in &self.kinds.leaves {
-            planned.edits.extend(self.edit(leaf, &numbers, &compared));
+            planned.edits.extend(self.edit(leaf, &numbers, &told));
         }
         planned.edits.extend(self.without_lengths());
         self.complete(planned);
@@ -270,7 +270,7 @@ impl Analysis<'_> {
         if !any {
             return Ok(ParamMap { client, server: Vec::new() });
         }
-        let compared = self.compared();
+        let told = self.told();
         // The plain use of a parameter keeps its number, so that the server infers its type.
         let mut server: Vec<Option<ServerParam>> = vec![None; client];
         let mut repeats: HashMap<usize, Vec<ServerParam>> = HashMap::new();
@@ -280,7 +280,7 @@ impl Analysis<'_> {
                 if leaf.sealed.is_some() != sealed {
                     continue;
                 }
-                let param = ServerParam { client: index, seal: param_seal(leaf, &compared) };
+                let param = ServerParam { client: index, seal: param_seal(leaf, &told) };
                 if server[index].is_none() {
                     server[index] = Some(param);
                 } else if server[index].as_ref() != Some(&param) {
@@ -300,25 +300,21 @@ impl Analysis<'_> {
         Ok(ParamMap { client, server })
     }
 
-    /// The types of parameters where they are compared.
-    fn compared(&self) -> HashMap<usize, u32> {
+    /// The types of parameters, each from the place that the server gets to first: assignments
+    /// are last, if they are not in its order.
+    fn told(&self) -> HashMap<usize, u32> {
         let mut types = HashMap::new();
         for leaf in &self.kinds.leaves {
             if let (LeafValue::Param(index), Some((slot, described))) = (&leaf.value, &leaf.sealed)
-                && slot.purpose.compares()
+                && (self.kinds.types_in_order || slot.purpose.compares())
             {
-                types.entry(*index).or_insert(*described);
+                types.entry(*index).or_insert_with(|| told_by(leaf, *described));
             }
         }
         types
     }
 
-    fn edit(
-        &self,
-        leaf: &Leaf,
-        numbers: &Numbers<'_>,
-        compared: &HashMap<usize, u32>,
-    ) -> Option<Edit> {
+    fn edit(&self, leaf: &Leaf, numbers: &Numbers<'_>, told: &HashMap<usize, u32>) -> Option<Edit> {
         let own = self.tokens[leaf.token].range.clone();
         let whole =
             self.tokens[leaf.extent.start].range.start..self.tokens[leaf.extent.end - 1].range.end;
@@ -334,7 +330,7 @@ impl Analysis<'_> {
                 Some(Edit { range: whole, with })
             }
             (LeafValue::Param(index), sealed) => {
-                let wanted = ServerParam { client: *index, seal: param_seal(leaf, compared) };
+                let wanted = ServerParam { client: *index, seal: param_seal(leaf, told) };
                 let number = numbers.find(&wanted).unwrap_or(*index);
                 let range = if sealed.is_some() { whole } else { own.clone() };
                 if number == *index && range == own {
@@ -410,18 +406,20 @@ impl<'m> Numbers<'m> {
     }
 }
 
-/// How a parameter's leaf is sealed. `compared` are the types that parameters have where they are
-/// compared: the server gets to assignments last.
-fn param_seal(leaf: &Leaf, compared: &HashMap<usize, u32>) -> Option<ParamSeal> {
+/// How a parameter's leaf is sealed. `told` are the types that parameters have.
+fn param_seal(leaf: &Leaf, told: &HashMap<usize, u32>) -> Option<ParamSeal> {
     let (slot, described) = leaf.sealed.as_ref()?;
     let LeafValue::Param(index) = leaf.value else { return None };
-    let described = compared.get(&index).unwrap_or(described);
-    // A cast around a parameter gives it its type.
-    let described = match leaf.array_cast {
-        Some(element) => element.array_oid(),
-        None => leaf.casts.first().map_or(*described, |cast| cast.oid()),
-    };
+    let described = told.get(&index).copied().unwrap_or_else(|| told_by(leaf, *described));
     Some(ParamSeal { slot: slot.clone(), array: leaf.array, described })
+}
+
+/// The type that a leaf gives its parameter: a cast around it, else what it meets.
+fn told_by(leaf: &Leaf, described: u32) -> u32 {
+    match leaf.array_cast {
+        Some(element) => element.array_oid(),
+        None => leaf.casts.first().map_or(described, |cast| cast.oid()),
+    }
 }
 
 /// A client may type a sealed parameter as a character type only: nothing else has the value's

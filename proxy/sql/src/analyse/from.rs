@@ -334,7 +334,7 @@ impl Analysis<'_> {
 
 /// What a LATERAL item sees: the items to its left, then the level around.
 fn lateral<'o>(before: &Scope<'_>, outer: Option<&'o Scope<'o>>) -> Scope<'o> {
-    Scope { sources: before.sources.clone(), star: before.star.clone(), outer }
+    Scope { sources: before.sources.clone(), star: before.star.clone(), ..Scope::inside(outer) }
 }
 
 /// Puts the items of one scope behind those of another.

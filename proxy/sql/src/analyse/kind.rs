@@ -207,6 +207,8 @@ pub(crate) struct Kinds {
     /// In the order in which they were found.
     pub(crate) leaves: Vec<Leaf>,
     rows: Vec<Rc<[Col]>>,
+    /// The server gives types to parameters in the order of the leaves, assignments included.
+    pub(crate) types_in_order: bool,
 }
 
 impl Kinds {

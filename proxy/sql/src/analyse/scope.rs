@@ -1,5 +1,6 @@
 //! What names mean at a place in a statement: FROM items, their columns, CTEs.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -88,6 +89,8 @@ pub(super) struct Scope<'o> {
     pub(super) star: Vec<Star>,
     /// The level around it, for correlated references.
     pub(super) outer: Option<&'o Scope<'o>>,
+    /// Something of this level has been referred to, see [`Self::watch`].
+    pub(super) referred: Cell<bool>,
 }
 
 /// Columns that every table has and `*` does not show ("System Columns").
@@ -97,6 +100,15 @@ impl<'o> Scope<'o> {
     /// A level inside another, with nothing in it yet.
     pub(super) fn inside(outer: Option<&'o Scope<'o>>) -> Self {
         Self { outer, ..Self::default() }
+    }
+
+    /// What `look` returns, and whether it referred to anything of this level.
+    pub(super) fn watch<T>(&self, look: impl FnOnce() -> T) -> (T, bool) {
+        let before = self.referred.replace(false);
+        let seen = look();
+        let referred = self.referred.get();
+        self.referred.set(before || referred);
+        (seen, referred)
     }
 
     /// Adds an item and its columns to `*`.
@@ -137,14 +149,17 @@ impl<'o> Scope<'o> {
                 if found.next().is_some() {
                     return Err(Reason::Ambiguous(name).at(at));
                 }
+                scope.referred.set(true);
                 return Ok(Found::Column(first.column.kind));
             }
             if let Some(source) = scope.sources.iter().find(|s| s.alias == name) {
+                scope.referred.set(true);
                 return Ok(Found::Row(source));
             }
             if scope.sources.iter().any(|s| s.open)
                 || (SYSTEM_COLUMNS.contains(&name.as_str()) && !scope.sources.is_empty())
             {
+                scope.referred.set(true);
                 return Ok(Found::Column(Kind::Plain));
             }
             level = scope.outer;
@@ -182,6 +197,7 @@ impl<'o> Scope<'o> {
                 if found.next().is_some() {
                     return Err(Reason::Ambiguous(qualifier.join(".")).at(at));
                 }
+                scope.referred.set(true);
                 return Ok(source);
             }
             level = scope.outer;

@@ -196,6 +196,7 @@ impl<'c> Analysis<'c> {
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<(), Refusal> {
+        self.kinds.types_in_order = true;
         let mut types = HashMap::new();
         let first_leaf = self.kinds.leaves.len();
         for row in &values.rows {
@@ -357,11 +358,14 @@ impl<'c> Analysis<'c> {
             return Err(self.unparsed("UPDATE with ORDER BY"));
         }
         let (relation, scope) = self.written(table, from, ctes)?;
-        self.assignments(relation, assignments, &scope, ctes)?;
+        // In this order the server finds the types of parameters (`transformUpdateStmt`).
+        self.kinds.types_in_order = true;
         if let Some(condition) = selection {
             self.plain_expr(condition, &scope, ctes, "WHERE")?;
         }
-        self.returning(returning.as_deref(), &scope, ctes)
+        let columns = self.returning(returning.as_deref(), &scope, ctes)?;
+        self.assignments(relation, assignments, &scope, ctes)?;
+        Ok(columns)
     }
 
     /// DELETE; the columns of RETURNING.
@@ -414,6 +418,7 @@ impl<'c> Analysis<'c> {
             joins: Vec::new(),
         };
         let (relation, scope) = self.written(&from(table), &[from(source)], ctes)?;
+        self.kinds.types_in_order = true;
         self.plain_expr(on, &scope, ctes, "ON")?;
         for clause in clauses {
             let scope = match clause.clause_kind {
