@@ -96,7 +96,7 @@ impl CaseMap {
     }
 
     /// The text folded, in pieces, without a copy of it. True when it is its own fold.
-    pub(crate) fn pieces<'t>(&self, text: &'t str, mut take: impl FnMut(&[u8])) -> bool {
+    pub(crate) fn pieces(&self, text: &str, mut take: impl FnMut(&[u8])) -> bool {
         let mut from = 0;
         for (at, c) in text.char_indices() {
             let folded = self.of(c);

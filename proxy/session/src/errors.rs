@@ -177,7 +177,7 @@ pub(crate) const PREFIX: &[u8] = b"gAAAAA";
 pub(crate) const SEALED: &[u8] = b"<sealed>";
 
 /// The byte may be one of a token's.
-pub(crate) fn is_token_byte(byte: &u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=')
 }
 
@@ -189,7 +189,7 @@ fn replace_tokens(out: &mut Vec<u8>, text: &[u8], view: View<'_>, literals: bool
     while let Some(at) = (!view.tokens).then(|| memchr::memmem::find(rest, PREFIX)).flatten() {
         out.extend_from_slice(&rest[..at]);
         let tail = &rest[at..];
-        let length = tail.iter().position(|b| !is_token_byte(b)).unwrap_or(tail.len());
+        let length = tail.iter().position(|b| !is_token_byte(*b)).unwrap_or(tail.len());
         value.clear();
         // An opened value with a zero byte would end the field; tokens of ours have none.
         let opened = view.open

@@ -62,7 +62,7 @@ fn open_handles(values: &str, handles: &[Fold], view: View<'_>, folds: Folds<'_>
     let mut items: Vec<String> = values.split(", ").map(str::to_owned).collect();
     let mut left = handles.to_vec();
     for item in &mut items {
-        if item.len() != FOLD_HANDLE_LEN || !item.bytes().all(|byte| is_token_byte(&byte)) {
+        if item.len() != FOLD_HANDLE_LEN || !item.bytes().all(is_token_byte) {
             continue;
         }
         let found = left
@@ -90,7 +90,7 @@ fn folded_value(handle: &str, fold: Fold, view: View<'_>, folds: Folds<'_>) -> O
             if token.get(at..at + FOLD_HANDLE_LEN) != Some(handle.as_bytes()) {
                 continue;
             }
-            let length = token.iter().position(|byte| !is_token_byte(byte));
+            let length = token.iter().position(|byte| !is_token_byte(*byte));
             let token = &token[..length.unwrap_or(token.len())];
             let mut value = Vec::new();
             if token.len() >= MIN_TOKEN_LEN && view.sealing.open_any(token, &mut value) {

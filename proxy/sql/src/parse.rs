@@ -252,7 +252,8 @@ fn folded_targets(tokens: &mut Vec<TokenWithSpan>) {
             let name =
                 if word(at) == "pg_catalog" && is(at + 1, &Theirs::Period) { at + 2 } else { at };
             let function = word(name);
-            let argument = (name + 2..).find(|at| !is(*at, &Theirs::LParen)).unwrap_or(name);
+            let argument =
+                (name + 2..solid.len()).find(|at| !is(*at, &Theirs::LParen)).unwrap_or(name);
             let is_call = matches!(&*function, "lower" | "upper")
                 && is(name + 1, &Theirs::LParen)
                 && !matches!(&*word(argument), "" | "cast");
