@@ -39,7 +39,7 @@ enum Command {
     Keygen,
     /// Open tokens without a database: one, a CSV column, or a plain SQL dump
     Decrypt(DecryptArgs),
-    /// Prepare a database for sealed columns
+    /// Prepare a database for sealed columns, and seal the rows that are there
     #[command(subcommand)]
     Migrate(MigrateCommand),
     /// Show what becomes of a statement: relations, columns, verdict, text sent upstream
