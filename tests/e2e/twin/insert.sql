@@ -42,6 +42,23 @@ INSERT INTO contact (email, nick) VALUES ($1, $1);
 -- error: 42P08 extended
 -- params: 'both places'
 INSERT INTO contact (label, phone) VALUES ($1, $1);
+-- Each row by itself: the first gives a parameter its type, and the others convert it.
+-- params: 'rows1@canary.example'
+INSERT INTO contact (email, phone) VALUES ($1, 'tel Canaryson'), ('rows2@canary.example', $1);
+-- params: 'rows3@canary.example'
+INSERT INTO contact (phone, email) VALUES ('tel Canaryson', $1), ($1, $1);
+-- error: 42P08 extended
+-- params: 'rows4@canary.example'
+INSERT INTO contact (email, phone) VALUES ('rows5@canary.example', 'x'), ($1, $1);
+-- Inside a row what is an operand is typed before what is stored.
+-- error: 42P08 extended
+-- params: 'rows6@canary.example'
+INSERT INTO contact (email, phone) VALUES ($1, COALESCE($1, 'x'));
+-- params: 'rows7@canary.example'
+INSERT INTO contact (phone, email) VALUES (COALESCE($1, 'x'), $1);
+-- error: 42P08 extended
+-- params: 'rows8@canary.example'
+INSERT INTO contact (email) VALUES (COALESCE($1, 'x'::varchar, COALESCE($1, 'y')));
 -- params: 'q1@canary.example', 'q2@canary.example', null
 INSERT INTO contact (email) VALUES ($1), ($2), ($3), ('q4@canary.example'), (DEFAULT);
 -- params: 'r@canary.example', 'Kan', 'tel Canaryson 8'

@@ -185,6 +185,10 @@ UPDATE contact SET email = $1::varchar WHERE id = 1 RETURNING CASE WHEN email = 
 UPDATE contact SET email = $1::varchar WHERE email = $1;
 -- params: 'ada@canary.example'
 INSERT INTO contact (email) VALUES ($1) RETURNING email = $1;
+-- params: 'ada@canary.example'
+SELECT id, email = $1 FROM contact WHERE email IN ($1, 'x') ORDER BY id;
+-- params: 'ada@canary.example'
+SELECT email, count(*) FROM contact WHERE email IN ('x', $1) GROUP BY email HAVING email = $1;
 -- A column of a query around is a constant in a list.
 -- params: 'ada@canary.example'
 SELECT id FROM contact c WHERE EXISTS (SELECT FROM newsletter_subscriber n WHERE n.email IN ($1, c.email)) ORDER BY id;
@@ -200,3 +204,31 @@ UPDATE newsletter_subscriber n SET email = COALESCE(c.email, n.email) FROM conta
 UPDATE contact SET email = phone WHERE id < 3;
 -- A function's result has no length.
 SELECT id, lead(email, 1, 'ada@canary.example'::varchar(254)) OVER (ORDER BY id) FROM contact ORDER BY id;
+-- only: extended
+-- error: 42P08
+-- params: 'ada@canary.example'
+SELECT id FROM contact WHERE email IN ($1, $1::text) ORDER BY id;
+-- only: extended
+-- error: 42P08
+-- params: 'Kan'
+SELECT id FROM contact WHERE code IN ('x', $1, $1::varchar) ORDER BY id;
+-- params: 'ada@canary.example'
+SELECT id FROM contact WHERE email IN ($1::text, $1) ORDER BY id;
+-- params: 'ada@canary.example'
+SELECT id FROM contact WHERE email IN ($1, $1::varchar) ORDER BY id;
+-- only: extended
+-- error: 42P08
+-- params: 'ada@canary.example'
+SELECT c.id FROM (VALUES ('x'::varchar), ($1), ($1::text)) AS v (k) JOIN contact c ON c.email = v.k;
+-- only: extended
+-- error: 42P08
+-- params: 'ada@canary.example'
+UPDATE contact SET email = $1, phone = $1 WHERE id = 1;
+-- only: extended
+-- error: 42P08
+-- params: 'ada@canary.example'
+UPDATE contact SET (email, phone) = ($1, $1) WHERE id = 1;
+-- params: 'ada@canary.example'
+UPDATE contact SET email = $1, phone = $1 WHERE id = 1 AND email = $1;
+-- A result of `character` compared as text is text.
+SELECT id, NULLIF(code, 'Kan'::text), NULLIF(code, 'Kan'::varchar), NULLIF(code, 'Kan') FROM contact ORDER BY id;

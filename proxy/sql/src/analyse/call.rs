@@ -84,7 +84,12 @@ impl Analysis<'_> {
         let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let shown = parts(name).unwrap_or_default().join(".");
         let mut kinds = Vec::with_capacity(list.args.len());
+        let first_leaf = self.kinds.leaves.len();
+        let mut params = Vec::new();
         for (index, arg) in list.args.iter().enumerate() {
+            if bare(arg).is_some_and(super::write::is_param) {
+                params.push(self.kinds.leaves.len());
+            }
             kinds.push(match (treats, index, bare(arg)) {
                 (Some(Treats::Unnests), 0, Some(expr)) => self.elements_of(expr, scope, ctes)?,
                 _ => self.argument(arg, scope, ctes)?,
@@ -154,7 +159,9 @@ impl Analysis<'_> {
                 for kind in kinds.iter().skip(1) {
                     self.kinds.note_rows(*kind);
                 }
-                self.carry(&kinds, &shown)
+                let kind = self.carry(&kinds, &shown)?;
+                self.common_type_each(first_leaf, &params, self.type_of(kind))?;
+                Ok(kind)
             }
             Some(Treats::CarriesFirst) => {
                 let mut carried: Vec<Kind> = Vec::with_capacity(2);
@@ -170,6 +177,7 @@ impl Analysis<'_> {
             }
             Some(Treats::ComparesToNull) => match kinds.as_slice() {
                 [first, second] => {
+                    let beside = self.type_of(*second);
                     self.compare(*first, *second, &shown, Meet::operator)?;
                     // Of NULL the second is what has a kind.
                     let typed = if matches!(first, Kind::Null(_)) { second } else { first };
@@ -179,7 +187,9 @@ impl Analysis<'_> {
                     Ok(match self.kinds.resolve(*typed) {
                         // The operands of text = text have become text.
                         Kind::Sealed(mut sealed) => {
-                            if let LogicalType::Varchar(_) = sealed.logical {
+                            if matches!(sealed.logical, LogicalType::Varchar(_))
+                                || beside == Some(LogicalType::Text)
+                            {
                                 sealed.logical = LogicalType::Text;
                             }
                             Kind::Sealed(sealed.without_call())

@@ -3,8 +3,8 @@
 
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, InTarget,
-    Query, Spanned, Subscript, Value,
+    AccessExpr, BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
+    InTarget, Query, Spanned, Subscript, Value,
 };
 
 use super::Analysis;
@@ -181,43 +181,8 @@ impl Analysis<'_> {
                 "overlay",
             ),
             Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
-                let operand = match operand {
-                    Some(operand) => Some(self.infer(operand, scope, ctes)?),
-                    None => None,
-                };
-                // It is text before it is compared.
-                if let Some(Kind::Free(var)) = operand {
-                    self.kinds.make_text(var);
-                }
-                let mut results = Vec::with_capacity(conditions.len() + 1);
-                // Where the planner knows which result it is, it looks at its length before any
-                // row.
-                let mut known = operand.is_none();
-                for when in conditions {
-                    let condition = self.infer(&when.condition, scope, ctes)?;
-                    match operand {
-                        Some(operand) => {
-                            self.compare(operand, condition, "CASE", Meet::operator)?;
-                        }
-                        None => self.plain(condition, "CASE WHEN")?,
-                    }
-                    known &= is_constant(&when.condition);
-                    let result = self.infer(&when.result, scope, ctes)?;
-                    if !known {
-                        self.kinds.note_rows(result);
-                    }
-                    results.push(result);
-                }
-                let otherwise = match else_result {
-                    Some(otherwise) => self.infer(otherwise, scope, ctes)?,
-                    None => Kind::Null(None),
-                };
-                if !known {
-                    self.kinds.note_rows(otherwise);
-                }
-                // The server looks at it first for the common type.
-                results.insert(0, otherwise);
-                self.carry(&results, "CASE")
+                let operand = operand.as_deref();
+                self.case(operand, conditions, else_result.as_deref(), scope, ctes)
             }
             Expr::Exists { subquery, negated: _ } => {
                 self.query(subquery, Some(scope), ctes)?;
@@ -263,6 +228,63 @@ impl Analysis<'_> {
             | Expr::Lambda(_)
             | Expr::MemberOf(_) => Err(self.unparsed("an expression that is not PostgreSQL's")),
         }
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        conditions: &[CaseWhen],
+        else_result: Option<&Expr>,
+        scope: &Scope<'_>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Kind, Refusal> {
+        let operand = match operand {
+            Some(operand) => Some(self.infer(operand, scope, ctes)?),
+            None => None,
+        };
+        // It is text before it is compared.
+        if let Some(Kind::Free(var)) = operand {
+            self.kinds.make_text(var);
+        }
+        let mut results = Vec::with_capacity(conditions.len() + 1);
+        // Where the planner knows which result it is, it looks at its length before any
+        // row.
+        let mut known = operand.is_none();
+        let first_leaf = self.kinds.leaves.len();
+        let mut params = Vec::new();
+        for when in conditions {
+            let condition = self.infer(&when.condition, scope, ctes)?;
+            match operand {
+                Some(operand) => {
+                    self.compare(operand, condition, "CASE", Meet::operator)?;
+                }
+                None => self.plain(condition, "CASE WHEN")?,
+            }
+            known &= is_constant(&when.condition);
+            if super::write::is_param(&when.result) {
+                params.push(self.kinds.leaves.len());
+            }
+            let result = self.infer(&when.result, scope, ctes)?;
+            if !known {
+                self.kinds.note_rows(result);
+            }
+            results.push(result);
+        }
+        if else_result.is_some_and(super::write::is_param) {
+            params.push(self.kinds.leaves.len());
+        }
+        let otherwise = match else_result {
+            Some(otherwise) => self.infer(otherwise, scope, ctes)?,
+            None => Kind::Null(None),
+        };
+        if !known {
+            self.kinds.note_rows(otherwise);
+        }
+        // The server looks at it first for the common type.
+        results.insert(0, otherwise);
+        let kind = self.carry(&results, "CASE")?;
+        self.common_type_each(first_leaf, &params, self.type_of(kind))?;
+        Ok(kind)
     }
 
     fn tuple(
@@ -526,11 +548,17 @@ impl Analysis<'_> {
                     return Ok(Kind::Plain);
                 }
                 let mut items = Vec::with_capacity(list.len());
+                let first_leaf = self.kinds.leaves.len();
+                let mut params = Vec::new();
                 for item in list {
+                    if super::write::is_param(item) {
+                        params.push(self.kinds.leaves.len());
+                    }
                     let (kind, referred) = scope.watch(|| self.infer(item, scope, ctes));
                     items.push((kind?, !referred));
                 }
-                let meet = self.common_in(left[0], &items)?;
+                let (meet, common) = self.common_in(left[0], &items)?;
+                self.common_type_each(first_leaf, &params, common)?;
                 for (right, _) in items {
                     self.compare(left[0], right, "IN", meet)?;
                 }
@@ -549,12 +577,12 @@ impl Analysis<'_> {
         &mut self,
         left: Kind,
         items: &[(Kind, bool)],
-    ) -> Result<fn(LogicalType) -> Meet, Refusal> {
+    ) -> Result<(fn(LogicalType) -> Meet, Option<LogicalType>), Refusal> {
         let constants = items.iter().filter(|(_, constant)| *constant).map(|(kind, _)| *kind);
         let constants: Vec<Kind> =
             std::iter::once(left).chain(constants).map(|kind| self.kinds.resolve(kind)).collect();
         if constants.len() <= 2 {
-            return Ok(Meet::operator);
+            return Ok((Meet::operator, None));
         }
         let typed = constants.iter().find_map(|kind| self.type_of(*kind));
         let untyped = self.type_of(constants[0]).is_none();
@@ -578,7 +606,8 @@ impl Analysis<'_> {
                 }
             }
         }
-        Ok(Meet::common)
+        let known = constants.iter().all(|kind| !matches!(kind, Kind::Plain));
+        Ok((Meet::common, known.then(|| typed.unwrap_or(LogicalType::Text))))
     }
 
     fn in_query(

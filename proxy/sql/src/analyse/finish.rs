@@ -271,13 +271,14 @@ impl Analysis<'_> {
             return Ok(ParamMap { client, server: Vec::new() });
         }
         let told = self.told();
-        // The plain use of a parameter keeps its number, so that the server infers its type.
+        // The use that tells a parameter's type keeps its number: of a plain one the server tells.
+        let sealed_first = self.sealed_first();
         let mut server: Vec<Option<ServerParam>> = vec![None; client];
         let mut repeats: HashMap<usize, Vec<ServerParam>> = HashMap::new();
-        for sealed in [false, true] {
+        for first in [true, false] {
             for leaf in &self.kinds.leaves {
                 let LeafValue::Param(index) = leaf.value else { continue };
-                if leaf.sealed.is_some() != sealed {
+                if (leaf.sealed.is_some() == sealed_first.contains(&index)) != first {
                     continue;
                 }
                 let param = ServerParam { client: index, seal: param_seal(leaf, &told) };
@@ -312,6 +313,21 @@ impl Analysis<'_> {
             }
         }
         types
+    }
+
+    /// The parameters that take their type from a sealed use; see [`Analysis::told`].
+    fn sealed_first(&self) -> HashSet<usize> {
+        let mut met = HashSet::new();
+        let mut sealed_first = HashSet::new();
+        for leaf in &self.kinds.leaves {
+            let LeafValue::Param(index) = leaf.value else { continue };
+            let stores = leaf.sealed.as_ref().is_some_and(|(slot, _)| !slot.purpose.compares());
+            if (self.kinds.types_in_order || !stores) && met.insert(index) && leaf.sealed.is_some()
+            {
+                sealed_first.insert(index);
+            }
+        }
+        sealed_first
     }
 
     fn edit(&self, leaf: &Leaf, numbers: &Numbers<'_>, told: &HashMap<usize, u32>) -> Option<Edit> {
@@ -412,6 +428,15 @@ fn param_seal(leaf: &Leaf, told: &HashMap<usize, u32>) -> Option<ParamSeal> {
     let LeafValue::Param(index) = leaf.value else { return None };
     let described = told.get(&index).copied().unwrap_or_else(|| told_by(leaf, *described));
     Some(ParamSeal { slot: slot.clone(), array: leaf.array, described })
+}
+
+/// The type that a parameter's leaf gives it where it stands, if that is known.
+pub(super) fn type_here(leaf: &Leaf) -> Option<u32> {
+    match (&leaf.sealed, leaf.array) {
+        (Some((_, described)), _) => Some(told_by(leaf, *described)),
+        (None, false) => leaf.casts.first().copied().or(leaf.own()).map(LogicalType::oid),
+        (None, true) => leaf.array_cast.map(LogicalType::array_oid),
+    }
 }
 
 /// The type that a leaf gives its parameter: a cast around it, else what it meets.

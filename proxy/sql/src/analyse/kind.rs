@@ -6,6 +6,7 @@
 //! every leaf behind it is sealed as that column's tokens are. What happens where two kinds meet
 //! is in [`super::meet`].
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -207,6 +208,8 @@ pub(crate) struct Kinds {
     /// In the order in which they were found.
     pub(crate) leaves: Vec<Leaf>,
     rows: Vec<Rc<[Col]>>,
+    /// The first leaf of each parameter.
+    params: HashMap<usize, usize>,
     /// The server gives types to parameters in the order of the leaves, assignments included.
     pub(crate) types_in_order: bool,
 }
@@ -214,9 +217,17 @@ pub(crate) struct Kinds {
 impl Kinds {
     /// A new free kind for a leaf.
     pub(crate) fn leaf(&mut self, leaf: Leaf) -> Kind {
+        if let LeafValue::Param(index) = leaf.value {
+            self.params.entry(index).or_insert(self.leaves.len());
+        }
         self.leaves.push(leaf);
         self.states.push(State::Free(vec![self.leaves.len() - 1]));
         Kind::Free(Var(self.states.len() - 1))
+    }
+
+    /// A leaf in front of this one is the same parameter.
+    pub(crate) fn is_known_before(&self, param: usize, leaf: usize) -> bool {
+        self.params.get(&param).is_some_and(|first| *first < leaf)
     }
 
     /// The kind of a row with these fields.

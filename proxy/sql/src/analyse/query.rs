@@ -12,6 +12,7 @@ use sqlparser::ast::{
 use super::Analysis;
 use super::kind::Kind;
 use super::scope::{Col, Ctes, Scope, Source, fold, parts};
+use super::write::is_param;
 use crate::refusal::Refusal;
 
 impl Analysis<'_> {
@@ -275,12 +276,15 @@ impl Analysis<'_> {
         let nothing = Scope::inside(outer);
         let width = values.rows.first().map_or(0, |row| row.content.len());
         let mut cells: Vec<Vec<Kind>> = vec![Vec::with_capacity(values.rows.len()); width];
+        let first_leaf = self.kinds.leaves.len();
+        let mut params = Vec::new();
         for row in &values.rows {
             if row.content.len() != width {
                 let at = row.content.first().and_then(|e| crate::parse::start_of(e.span()));
                 return Err(syntax_error("VALUES lists must all be the same length".into(), at));
             }
-            for (column, expr) in cells.iter_mut().zip(&row.content) {
+            for (index, (column, expr)) in cells.iter_mut().zip(&row.content).enumerate() {
+                params.extend(is_param(expr).then(|| (self.kinds.leaves.len(), index)));
                 column.push(self.infer(expr, &nothing, ctes)?);
             }
         }
@@ -292,6 +296,10 @@ impl Analysis<'_> {
             }
             columns.push(Col { name: format!("column{}", index + 1).into(), kind });
         }
+        let types: Vec<_> = columns.iter().map(|column| self.type_of(column.kind)).collect();
+        let typed = |(at, column): (usize, usize)| Some((at, types[column]?.oid()));
+        let bare: Vec<(usize, u32)> = params.into_iter().filter_map(typed).collect();
+        self.one_type_each(first_leaf, &bare)?;
         Ok(columns)
     }
 
@@ -343,10 +351,12 @@ impl Analysis<'_> {
             return Err(self.unparsed("a clause that is not PostgreSQL's"));
         }
         let scope = self.from(from, outer, ctes)?;
+        // The server takes the select list first, and finds the types of parameters so
+        // (`transformSelectStmt`).
+        let columns = self.projection(projection, &scope, ctes)?;
         if let Some(condition) = selection {
             self.plain_expr(condition, &scope, ctes, "WHERE")?;
         }
-        let columns = self.projection(projection, &scope, ctes)?;
         self.group_by(group_by, &columns, &scope, ctes)?;
         if let Some(condition) = having {
             self.plain_expr(condition, &scope, ctes, "HAVING")?;

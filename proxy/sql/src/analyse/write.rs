@@ -1,6 +1,6 @@
 //! INSERT, UPDATE, DELETE and MERGE: what is stored where, and RETURNING.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
@@ -197,63 +197,71 @@ impl<'c> Analysis<'c> {
         ctes: &Ctes<'_>,
     ) -> Result<(), Refusal> {
         self.kinds.types_in_order = true;
-        let mut types = HashMap::new();
-        let first_leaf = self.kinds.leaves.len();
         for row in &values.rows {
             if let Some(first) = row.content.get(targets.len()) {
                 return Err(more_values(crate::parse::start_of(first.span())));
             }
+            let before = self.kinds.leaves.len();
+            let mut bare = Vec::new();
             for (target, expr) in targets.iter().zip(&row.content) {
-                self.same_parameter_type(&mut types, target, expr)?;
+                bare.extend(is_param(expr).then(|| (self.kinds.leaves.len(), type_of(target))));
                 let kind = self.infer(expr, scope, ctes)?;
                 self.store(relation, target, kind, is_default(expr))?;
             }
-        }
-        self.same_folded_type(&types, first_leaf)
-    }
-
-    /// `($1, lower($1))`: what is bare, and not text, is of two types where a call behind it has
-    /// made it text.
-    fn same_folded_type(
-        &self,
-        types: &HashMap<String, (u32, usize)>,
-        first_leaf: usize,
-    ) -> Result<(), Refusal> {
-        for leaf in &self.kinds.leaves[first_leaf..] {
-            let (Some(_), LeafValue::Param(index), []) = (leaf.fold, &leaf.value, &*leaf.casts)
-            else {
-                continue;
-            };
-            let name = format!("${}", index + 1);
-            if let Some((wanted, at)) = types.get(&name)
-                && *wanted != LogicalType::Text.oid()
-                && *at < self.tokens[leaf.token].range.start
-            {
-                return Err(two_types(&name, LogicalType::Text.oid(), *wanted, Some(*at)));
-            }
+            self.one_type_each(before, &bare)?;
         }
         Ok(())
     }
 
-    /// A bare parameter takes the type of the column that it is stored in; the server refuses one
-    /// that would take two.
-    fn same_parameter_type(
+    /// [`Analysis::one_type_each`] where all take the same type.
+    pub(super) fn common_type_each(
         &self,
-        types: &mut HashMap<String, (u32, usize)>,
-        target: &Column,
-        expr: &Expr,
+        before: usize,
+        bare: &[usize],
+        common: Option<LogicalType>,
     ) -> Result<(), Refusal> {
-        let Expr::Value(value) = expr else { return Ok(()) };
-        let Value::Placeholder(name) = &value.value else { return Ok(()) };
-        let number = name.trim_start_matches('$').parse::<usize>().unwrap_or(0);
-        let declared = number.checked_sub(1).and_then(|index| self.types.get(index)).copied();
-        if declared.unwrap_or(0) != 0 {
+        let Some(common) = common else { return Ok(()) };
+        let bare: Vec<(usize, u32)> = bare.iter().map(|at| (*at, common.oid())).collect();
+        self.one_type_each(before, &bare)
+    }
+
+    /// Among operands, whose leaves are those from `before` on, a parameter that stands for itself
+    /// takes a type when all of them are known (`transformInsertRow`, `coerce_to_common_type`). The
+    /// server refuses one that has none yet when it finds it, and another one by then. `bare` are
+    /// the leaves that are such parameters, and their types.
+    pub(super) fn one_type_each(
+        &self,
+        before: usize,
+        bare: &[(usize, u32)],
+    ) -> Result<(), Refusal> {
+        if bare.is_empty() {
             return Ok(());
         }
-        let wanted = target.sealed.map_or(target.type_oid, |sealed| sealed.logical.oid());
-        let at = crate::parse::start_of(value.span);
-        let (known, _) = *types.entry(name.clone()).or_insert((wanted, at.unwrap_or(0)));
-        if known == wanted { Ok(()) } else { Err(two_types(name, known, wanted, at)) }
+        let wanted: HashMap<usize, u32> = bare.iter().copied().collect();
+        let mut known: HashMap<usize, u32> = HashMap::new();
+        let mut found = HashSet::new();
+        let mut open = Vec::new();
+        for (at, leaf) in self.kinds.leaves.iter().enumerate().skip(before) {
+            let LeafValue::Param(index) = leaf.value else { continue };
+            let declared = self.types.get(index).is_some_and(|oid| *oid != 0);
+            if declared || self.kinds.is_known_before(index, before) || found.contains(&index) {
+                continue;
+            }
+            if let Some(wanted) = wanted.get(&at) {
+                open.push((index, at, *wanted));
+            } else {
+                found.insert(index);
+                known.extend(super::finish::type_here(leaf).map(|oid| (index, oid)));
+            }
+        }
+        for (index, at, wanted) in open {
+            let known = *known.entry(index).or_insert(wanted);
+            if known != wanted {
+                let position = self.tokens[self.kinds.leaves[at].token].range.start;
+                return Err(two_types(index, known, wanted, position));
+            }
+        }
+        Ok(())
     }
 
     fn store(
@@ -284,10 +292,15 @@ impl<'c> Analysis<'c> {
         scope: &Scope<'_>,
         ctes: &Ctes<'_>,
     ) -> Result<(), Refusal> {
+        let before = self.kinds.leaves.len();
+        let mut bare = Vec::new();
         for Assignment { target, value } in assignments {
             match target {
                 AssignmentTarget::ColumnName(name) => {
                     let column = self.target_column(relation, name)?;
+                    bare.extend(
+                        is_param(value).then(|| (self.kinds.leaves.len(), type_of(column))),
+                    );
                     let kind = self.infer(value, scope, ctes)?;
                     self.store(relation, column, kind, is_default(value))?;
                 }
@@ -300,7 +313,9 @@ impl<'c> Analysis<'c> {
                         row if super::expr::row_items(row).is_some() => {
                             let items = super::expr::row_items(row).unwrap_or_default();
                             let mut values = Vec::with_capacity(items.len());
-                            for item in items {
+                            for (item, column) in items.into_iter().zip(&columns) {
+                                let at = self.kinds.leaves.len();
+                                bare.extend(is_param(item).then(|| (at, type_of(column))));
                                 values.push((self.infer(item, scope, ctes)?, is_default(item)));
                             }
                             values
@@ -324,7 +339,7 @@ impl<'c> Analysis<'c> {
                 }
             }
         }
-        Ok(())
+        self.one_type_each(before, &bare)
     }
 
     /// UPDATE; the columns of RETURNING.
@@ -520,18 +535,32 @@ fn more_values(position: Option<usize>) -> Refusal {
     }
 }
 
+/// The type of a column as clients know it.
+fn type_of(column: &Column) -> u32 {
+    column.sealed.map_or(column.type_oid, |sealed| sealed.logical.oid())
+}
+
+/// A parameter and nothing more.
+pub(super) fn is_param(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => matches!(value.value, Value::Placeholder(_)),
+        Expr::Nested(inner) => is_param(inner),
+        _ => false,
+    }
+}
+
 /// The server's error for a parameter that would be of two types.
-fn two_types(name: &str, known: u32, wanted: u32, position: Option<usize>) -> Refusal {
+fn two_types(index: usize, known: u32, wanted: u32, position: usize) -> Refusal {
     let detail = match (type_name(known), type_name(wanted)) {
         (Some(known), Some(wanted)) => Some(format!("{known} versus {wanted}")),
         _ => None,
     };
     Refusal {
         code: "42P08",
-        message: format!("inconsistent types deduced for parameter {name}"),
+        message: format!("inconsistent types deduced for parameter ${}", index + 1),
         detail,
         hint: None,
-        position,
+        position: Some(position),
     }
 }
 
