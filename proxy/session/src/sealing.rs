@@ -172,13 +172,13 @@ impl Sealing {
                 logical.assign(&text).map_err(|error| value_refusal(&error))?
             }
             Purpose::Compare(operand) => operand.compare(&text),
-            Purpose::Row { compared, stored } => {
+            Purpose::Row { compared, stored, constant } => {
                 let operand = compared.map(|operand| operand.compare(&text));
                 match (stored.assign(&text), operand) {
                     (Ok(stored), None) => stored,
                     (Ok(stored), Some(operand)) if stored == operand => stored,
                     (Ok(_), Some(_)) => return Err(blanks_cut(column)),
-                    (Err(ValueError::TooLong { .. }), operand) => {
+                    (Err(ValueError::TooLong { .. }), operand) if !constant => {
                         out.push(TOO_LONG);
                         operand.unwrap_or_else(|| stored.unbounded().compare(&text))
                     }

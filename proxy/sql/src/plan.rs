@@ -256,6 +256,8 @@ pub enum Purpose {
         compared: Option<LogicalType>,
         /// The type of the column that stores it.
         stored: LogicalType,
+        /// The planner evaluates it, among values alone: what is too long is 22001 without a row.
+        constant: bool,
     },
 }
 

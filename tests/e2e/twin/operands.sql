@@ -232,3 +232,17 @@ UPDATE contact SET (email, phone) = ($1, $1) WHERE id = 1;
 UPDATE contact SET email = $1, phone = $1 WHERE id = 1 AND email = $1;
 -- A result of `character` compared as text is text.
 SELECT id, NULLIF(code, 'Kan'::text), NULLIF(code, 'Kan'::varchar), NULLIF(code, 'Kan') FROM contact ORDER BY id;
+-- What the planner evaluates is too long before any row, and otherwise only in a row.
+-- only: simple
+-- error: 22001
+UPDATE contact SET code = NULLIF('too long Canaryson', 'x') WHERE id < 0;
+-- only: simple
+-- error: 22001
+UPDATE contact SET code = NULLIF('too long Canaryson', NULLIF('x', 'x'::text)) WHERE id < 0;
+UPDATE contact SET code = NULLIF('Kan', 'too long Canaryson') WHERE id < 0;
+-- only: simple
+-- error: 22001
+INSERT INTO contact (code) SELECT NULLIF('too long Canaryson', 'x') FROM contact WHERE id < 0;
+INSERT INTO contact (code) VALUES (NULLIF('too long Canaryson', 'too long Canaryson'));
+-- error: 22001
+INSERT INTO contact (code) VALUES (NULLIF('too long Canaryson', 'x'));

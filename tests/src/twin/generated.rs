@@ -304,6 +304,13 @@ impl Twins {
         if hidden || (key(&plain).is_some() && key(&plain) == key(&veiled)) {
             except.push('D');
         }
+        // Sub-queries that MERGE assigns in several actions are taken for each other by the server
+        // (15); what it says about its own mistake names types as they are stored.
+        if code(&plain).as_deref() == Some("42804")
+            && plain.error().is_some_and(|error| error.message().starts_with("table row type and"))
+        {
+            except.push('D');
+        }
         // A literal that is too long is found when the statement is prepared, not when it is run.
         if code(&plain).as_deref() == Some("22001") && code(&veiled) == code(&plain) {
             // Then it is the first, whatever parameters are too long.
@@ -314,8 +321,9 @@ impl Twins {
             }
         }
         let mut found = compare::differences(&plain, &veiled, statement.ordered, &except);
+        // What has failed in a transaction cannot be described once more.
         if found.iter().any(|difference| difference.starts_with(LENGTH))
-            && self.is_one_of_two_lengths(statement, &plain, &veiled)
+            && (plain.error().is_some() || self.is_one_of_two_lengths(statement, &plain, &veiled))
         {
             found.retain(|difference| !difference.starts_with(LENGTH));
         }

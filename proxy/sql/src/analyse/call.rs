@@ -177,6 +177,8 @@ impl Analysis<'_> {
             }
             Some(Treats::ComparesToNull) => match kinds.as_slice() {
                 [first, second] => {
+                    let constant = |arg| bare(arg).is_some_and(super::expr::is_constant);
+                    self.kinds.note_constant(*first, list.args.iter().all(constant));
                     let beside = self.type_of(*second);
                     self.compare(*first, *second, &shown, Meet::operator)?;
                     // Of NULL the second is what has a kind.
@@ -618,7 +620,7 @@ fn become_each_other(a: Option<LogicalType>, b: Option<LogicalType>) -> bool {
 }
 
 /// An argument that is an expression and nothing more.
-fn bare(arg: &FunctionArg) -> Option<&Expr> {
+pub(super) fn bare(arg: &FunctionArg) -> Option<&Expr> {
     match arg {
         FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
         _ => None,

@@ -3,8 +3,8 @@
 
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
-    AccessExpr, BinaryOperator, CaseWhen, Expr, FunctionArg, FunctionArgExpr, FunctionArguments,
-    InTarget, Query, Spanned, Subscript, Value,
+    AccessExpr, BinaryOperator, CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, InTarget, Query, Spanned, Subscript, Value,
 };
 
 use super::Analysis;
@@ -683,9 +683,9 @@ fn is_keyword_value(word: &str) -> bool {
 }
 
 /// A literal or parameter, with what needs no row around it.
-fn is_constant(expr: &Expr) -> bool {
+pub(super) fn is_constant(expr: &Expr) -> bool {
     match expr {
-        Expr::Value(_) => true,
+        Expr::Value(_) | Expr::TypedString(_) => true,
         Expr::Nested(inner)
         | Expr::Cast { expr: inner, .. }
         | Expr::UnaryOp { expr: inner, .. }
@@ -694,6 +694,13 @@ fn is_constant(expr: &Expr) -> bool {
         | Expr::IsTrue(inner)
         | Expr::IsFalse(inner) => is_constant(inner),
         Expr::BinaryOp { left, op: _, right } => is_constant(left) && is_constant(right),
+        Expr::Function(Function {
+            name, args: FunctionArguments::List(list), over: None, ..
+        }) => {
+            let name = super::scope::parts(name).unwrap_or_default();
+            let folds = matches!(name.as_slice(), [name] if name == "nullif" || name == "coalesce");
+            folds && list.args.iter().all(|arg| super::call::bare(arg).is_some_and(is_constant))
+        }
         _ => false,
     }
 }

@@ -166,7 +166,7 @@ impl Analysis<'_> {
         }
         for leaf in &mut self.kinds.leaves {
             let Some((slot, _)) = &mut leaf.sealed else { continue };
-            if let Purpose::Row { compared: None, stored } = slot.purpose {
+            if let Purpose::Row { compared: None, stored, .. } = slot.purpose {
                 slot.purpose = Purpose::Assign(stored);
             }
         }

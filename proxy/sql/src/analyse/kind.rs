@@ -150,6 +150,8 @@ pub(crate) struct Leaf {
     /// It stands in a VALUES list of several rows, or behind a condition: which of the values is
     /// stored is known row by row.
     pub(crate) in_rows: bool,
+    /// It is what a call over values alone gives, which the planner evaluates before any row.
+    pub(crate) constant: bool,
     /// It is compared with something.
     pub(crate) compared: bool,
     /// It is grouped by.
@@ -210,6 +212,8 @@ pub(crate) struct Kinds {
     rows: Vec<Rc<[Col]>>,
     /// The first leaf of each parameter.
     params: HashMap<usize, usize>,
+    /// VALUES of an INSERT: no row of it is left out.
+    pub(crate) all_stored: bool,
     /// The server gives types to parameters in the order of the leaves, assignments included.
     pub(crate) types_in_order: bool,
 }
@@ -425,6 +429,15 @@ impl Kinds {
         }
     }
 
+    /// `NULLIF(first, ...)`, among values alone or not: the leaf that it may give.
+    pub(crate) fn note_constant(&mut self, first: Kind, constant: bool) {
+        let leaves = self.leaves_of(first);
+        for index in &leaves {
+            let known = &mut self.leaves[*index].constant;
+            *known = constant && !self.all_stored && (*known || leaves.len() == 1);
+        }
+    }
+
     /// They are grouped by.
     pub(crate) fn note_grouped(&mut self, kind: Kind) {
         for index in self.leaves_of(kind) {
@@ -579,8 +592,8 @@ impl Kinds {
             slot.purpose = match slot.purpose {
                 // What is stored is known by the sealed kind.
                 Purpose::Assign(_) => continue,
-                Purpose::Row { compared: None, stored } => {
-                    Purpose::Row { compared: Some(compared), stored }
+                Purpose::Row { compared: None, stored, constant } => {
+                    Purpose::Row { compared: Some(compared), stored, constant }
                 }
                 kept @ (Purpose::Compare(_) | Purpose::Row { compared: Some(_), .. }) => kept,
             };
@@ -633,7 +646,11 @@ impl Leaf {
     fn stored_in(&self, stored: LogicalType, compared: LogicalType) -> Purpose {
         match (self.in_rows, self.compared) {
             (false, false) => Purpose::Assign(stored),
-            (_, is_compared) => Purpose::Row { compared: is_compared.then_some(compared), stored },
+            (in_rows, is_compared) => Purpose::Row {
+                compared: is_compared.then_some(compared),
+                stored,
+                constant: self.constant && !in_rows,
+            },
         }
     }
 

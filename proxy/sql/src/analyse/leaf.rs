@@ -102,6 +102,7 @@ impl Analysis<'_> {
             declared: types.into_iter().find(declares).filter(|_| found.fold.is_none()),
             fold: found.fold,
             in_rows: false,
+            constant: false,
             compared: false,
             grouped: false,
             tested: false,

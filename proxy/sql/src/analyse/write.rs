@@ -172,7 +172,10 @@ impl<'c> Analysis<'c> {
         if let Query { with: None, body, order_by: None, limit_clause: None, .. } = source
             && let SetExpr::Values(values) = &**body
         {
-            return self.insert_rows(relation, targets, values, &Scope::default(), ctes);
+            self.kinds.all_stored = true;
+            self.insert_rows(relation, targets, values, &Scope::default(), ctes)?;
+            self.kinds.all_stored = false;
+            return Ok(());
         }
         let columns = self.query(source, None, ctes)?;
         if let Some(open) = self.open_star.take() {
@@ -313,9 +316,10 @@ impl<'c> Analysis<'c> {
                         row if super::expr::row_items(row).is_some() => {
                             let items = super::expr::row_items(row).unwrap_or_default();
                             let mut values = Vec::with_capacity(items.len());
-                            for (item, column) in items.into_iter().zip(&columns) {
+                            for (index, item) in items.into_iter().enumerate() {
                                 let at = self.kinds.leaves.len();
-                                bare.extend(is_param(item).then(|| (at, type_of(column))));
+                                let column = columns.get(index).filter(|_| is_param(item));
+                                bare.extend(column.map(|column| (at, type_of(column))));
                                 values.push((self.infer(item, scope, ctes)?, is_default(item)));
                             }
                             values
