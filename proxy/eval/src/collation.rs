@@ -45,9 +45,19 @@ pub struct Collation {
 
 #[derive(Debug)]
 struct Parts {
+    definition: Definition,
     order: Order,
     case: Case,
 }
+
+/// Two collations are the same where the catalog describes them alike.
+impl PartialEq for Collation {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts.definition == other.parts.definition
+    }
+}
+
+impl Eq for Collation {}
 
 #[derive(Debug)]
 enum Order {
@@ -72,7 +82,10 @@ enum Case {
 impl Collation {
     /// `C` and `POSIX`.
     pub fn c() -> Self {
-        Self { parts: Arc::new(Parts { order: Order::Bytes, case: Case::Ascii }) }
+        let name = "C".to_owned();
+        let provider = Provider::Libc { collate: name.clone(), ctype: name };
+        let definition = Definition { provider, deterministic: true };
+        Self { parts: Arc::new(Parts { definition, order: Order::Bytes, case: Case::Ascii }) }
     }
 
     /// A collation of the catalog; refused where the answers would not be the server's, or where
@@ -81,12 +94,11 @@ impl Collation {
         if !definition.deterministic {
             return Err(EvalError::Unsupported("a collation that is not deterministic"));
         }
-        let parts = match &definition.provider {
+        let (order, case) = match &definition.provider {
             Provider::Icu => return Err(EvalError::Unsupported("an ICU collation")),
-            Provider::Builtin { locale } => Parts {
-                order: Order::Bytes,
-                case: if is_c(locale) { Case::Ascii } else { Case::Unknown },
-            },
+            Provider::Builtin { locale } => {
+                (Order::Bytes, if is_c(locale) { Case::Ascii } else { Case::Unknown })
+            }
             Provider::Libc { collate, ctype } => {
                 let missing = EvalError::Unsupported("a locale that this machine does not have");
                 let order = if is_c(collate) {
@@ -104,10 +116,10 @@ impl Collation {
                     });
                     Case::Libc { locale, plain_ascii }
                 };
-                Parts { order, case }
+                (order, case)
             }
         };
-        Ok(Self { parts: Arc::new(parts) })
+        Ok(Self { parts: Arc::new(Parts { definition: definition.clone(), order, case }) })
     }
 
     /// The version of the C library, to be compared with `pg_collation_actual_version()`.

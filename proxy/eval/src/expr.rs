@@ -17,7 +17,7 @@ pub enum Type {
 }
 
 /// An expression over the columns of a row.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expr {
     /// A column of the row, by its index.
     Column(usize),
@@ -113,6 +113,63 @@ pub enum Expr {
     NullIf(Box<Expr>, Box<Expr>),
     /// An explicit cast.
     Cast(Box<Expr>, Cast),
+}
+
+impl Expr {
+    /// The same with other expressions in place of some columns: the parameters of a statement
+    /// become constants, over which a [`crate::Program`] prepares more.
+    #[must_use]
+    pub fn with_columns(&self, put: &impl Fn(usize) -> Option<Self>) -> Self {
+        let one = |expr: &Self| Box::new(expr.with_columns(put));
+        let all = |exprs: &[Self]| exprs.iter().map(|expr| expr.with_columns(put)).collect();
+        let maybe = |expr: &Option<Box<Self>>| expr.as_deref().map(one);
+        match self {
+            Self::Column(index) => put(*index).unwrap_or_else(|| self.clone()),
+            Self::Null | Self::Text(_) | Self::Bpchar(_) | Self::Integer(_) | Self::Boolean(_) => {
+                self.clone()
+            }
+            Self::Call { function, args, collation } => {
+                Self::Call { function: *function, args: all(args), collation: collation.clone() }
+            }
+            Self::Compare { comparison, left, right, collation } => Self::Compare {
+                comparison: *comparison,
+                left: one(left),
+                right: one(right),
+                collation: collation.clone(),
+            },
+            Self::Distinct { negated, left, right } => {
+                Self::Distinct { negated: *negated, left: one(left), right: one(right) }
+            }
+            Self::Like { negated, ignores_case, value, pattern, escape, collation } => Self::Like {
+                negated: *negated,
+                ignores_case: *ignores_case,
+                value: one(value),
+                pattern: one(pattern),
+                escape: maybe(escape),
+                collation: collation.clone(),
+            },
+            Self::In { negated, operand, list } => {
+                Self::In { negated: *negated, operand: one(operand), list: all(list) }
+            }
+            Self::IsNull { negated, operand } => {
+                Self::IsNull { negated: *negated, operand: one(operand) }
+            }
+            Self::And(list) => Self::And(all(list)),
+            Self::Or(list) => Self::Or(all(list)),
+            Self::Not(operand) => Self::Not(one(operand)),
+            Self::Case { operand, whens, otherwise } => Self::Case {
+                operand: maybe(operand),
+                whens: whens
+                    .iter()
+                    .map(|(when, then)| (when.with_columns(put), then.with_columns(put)))
+                    .collect(),
+                otherwise: maybe(otherwise),
+            },
+            Self::Coalesce(list) => Self::Coalesce(all(list)),
+            Self::NullIf(left, right) => Self::NullIf(one(left), one(right)),
+            Self::Cast(operand, cast) => Self::Cast(one(operand), *cast),
+        }
+    }
 }
 
 /// What an explicit cast makes.

@@ -47,6 +47,11 @@ pub struct Planned {
     pub output: Vec<Output>,
     /// What the policy reviews. No relations: the policy is not asked.
     pub facts: Facts,
+    /// Predicates that are decided on values before the statement runs; [`Replacement::Resolved`]
+    /// names them by their place here.
+    pub resolves: Vec<Resolve>,
+    /// It calls what may have effects that a second run would have again.
+    pub once: bool,
     /// Pairs of columns that one expression mixes (COALESCE, UNION): the policy must decide alike
     /// on both, else the statement is refused.
     pub mixed: Vec<(ColumnId, ColumnId)>,
@@ -68,6 +73,17 @@ pub struct Planned {
     pub wrapped: Option<&'static str>,
     /// What the session must do when the statement has succeeded.
     pub effects: Effects,
+}
+
+/// A predicate over one protected column that the server cannot decide on tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolve {
+    /// Whose values decide it.
+    pub column: ColumnId,
+    /// The predicate over a row of the column's value and, behind it, `params`.
+    pub expr: pgveil_eval::Expr,
+    /// The client's parameters in it, from 0: text, or NULL.
+    pub params: Vec<usize>,
 }
 
 /// EXECUTE, FETCH, MOVE: names that the session knows from the protocol as well.
@@ -130,7 +146,7 @@ impl Planned {
     pub fn row_type(&self) -> Option<LogicalType> {
         let literals = self.edits.iter().filter_map(|edit| match &edit.with {
             Replacement::Seal { slot, .. } | Replacement::SealArray { slot, .. } => Some(slot),
-            Replacement::Text(_) => None,
+            Replacement::Text(_) | Replacement::Resolved { .. } => None,
         });
         let params = self.params.server.iter().filter_map(|param| param.seal.as_ref());
         let mut slots = literals.chain(params.map(|seal| &seal.slot));
@@ -208,6 +224,13 @@ pub enum Replacement {
         /// How the elements are sealed.
         slot: Slot,
     },
+    /// A test whether the token that a column holds is one of those that satisfy a predicate.
+    Resolved {
+        /// Which of [`Planned::resolves`].
+        resolve: usize,
+        /// The column, as the text names it.
+        reference: String,
+    },
     /// Text of ours.
     Text(String),
 }
@@ -219,6 +242,11 @@ impl std::fmt::Debug for Replacement {
             Self::SealArray { slot, .. } => {
                 f.debug_struct("SealArray").field("slot", slot).finish()
             }
+            Self::Resolved { resolve, reference } => f
+                .debug_struct("Resolved")
+                .field("resolve", resolve)
+                .field("reference", reference)
+                .finish(),
             Self::Text(text) => f.debug_tuple("Text").field(text).finish(),
         }
     }
@@ -296,12 +324,18 @@ pub struct ParamMap {
     /// that the statement uses in several ways is repeated behind them.
     /// Empty when all pass as they come.
     pub server: Vec<ServerParam>,
+    /// Predicates that are resolved: behind `server` come [`RESOLVED_PARAMS`] more for each.
+    pub resolved: usize,
 }
+
+/// What the server gets of a predicate that is resolved: the handles of which it is true, those of
+/// which it is NULL, and what is known of the column's values, for `pgveil.delta`.
+pub const RESOLVED_PARAMS: usize = 3;
 
 impl ParamMap {
     /// True when `Parse` and `Bind` need no change.
     pub fn is_identity(&self) -> bool {
-        self.server.is_empty()
+        self.server.is_empty() && self.resolved == 0
     }
 }
 
@@ -312,6 +346,8 @@ pub struct ServerParam {
     pub client: usize,
     /// How it is sealed; `None`: the client's bytes as they come.
     pub seal: Option<ParamSeal>,
+    /// Only predicates that are resolved use it: the server gets NULL, of type text.
+    pub withheld: bool,
 }
 
 /// How a parameter is sealed.
@@ -402,6 +438,8 @@ pub struct Uses {
     pub written: bool,
     /// It is only tested for NULL or counted.
     pub tested: bool,
+    /// A predicate over it is decided on its values.
+    pub computed: bool,
 }
 
 /// What the session must do when a statement has succeeded.

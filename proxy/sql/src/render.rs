@@ -11,14 +11,56 @@ use crate::refusal::{Reason, Refusal};
 /// client's text reaches the server or its log.
 pub const REFUSED: &str = "SELECT pgveil_refused";
 
+/// What decides a predicate over a protected column: SQL expressions of type `text[]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// `oid` of the column's table.
+    pub relation: u32,
+    /// The column's number there.
+    pub number: i16,
+    /// Handles of the values of which it is true; an empty one stands for NULL.
+    pub matched: String,
+    /// Those of which it is NULL.
+    pub unknown: String,
+    /// The last argument of `pgveil.delta`.
+    pub known: String,
+}
+
+impl Resolved {
+    /// Writes the test of a column. `pgveil.delta` says, once a statement and in its own snapshot,
+    /// which values are there that the handles do not speak of. NOT NOT keeps a column of the
+    /// select list without a name, as an operator does.
+    fn write(&self, reference: &str, out: &mut String) {
+        let Self { relation, number, matched, unknown, known } = self;
+        let handle = format!(
+            "COALESCE(pg_catalog.substr({reference}, {HANDLE_AT}, {HANDLE_LEN}), '') \
+             OPERATOR(pg_catalog.=) ANY"
+        );
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "(NOT NOT CASE WHEN (SELECT pgveil.delta('{relation}'::pg_catalog.oid, \
+             '{number}'::pg_catalog.int2, {known})) THEN NULL \
+             WHEN {handle} ({matched}) THEN true WHEN {handle} ({unknown}) THEN NULL \
+             ELSE false END)"
+        );
+    }
+}
+
+/// Where a token's handle stands in it, for `substr`.
+const HANDLE_AT: usize = 13;
+const HANDLE_LEN: usize = 20;
+
 /// Carries the edits of all statements out. `refused` says which statements must not run (the
 /// plan's own refusal, or the policy's): each is replaced by [`REFUSED`]. `seal` makes the token
-/// of a value; its error refuses the statement and is handed back with the statement's index.
+/// of a value, `resolve` says what decides a predicate of [`Planned::resolves`]; their errors
+/// refuse the statement and are handed back with its index.
 pub fn render(
     text: &str,
     script: &Script,
     refused: &dyn Fn(usize, &Planned) -> bool,
     seal: &mut dyn FnMut(&Slot, &str) -> Result<String, Refusal>,
+    resolve: &mut dyn FnMut(&Planned, usize) -> Result<Resolved, Refusal>,
 ) -> (Rendered, Vec<(usize, Refusal)>) {
     let mut rendered = Rendered { text: String::with_capacity(text.len() * 2), moved: Vec::new() };
     let mut refusals = Vec::new();
@@ -30,7 +72,7 @@ pub fn render(
         let result = if refused(index, planned) {
             Ok(false)
         } else {
-            edit(text, planned, seal, &mut rendered)
+            edit(text, planned, seal, resolve, &mut rendered)
         };
         if let Ok(true) = result {
             continue;
@@ -53,6 +95,7 @@ fn edit(
     text: &str,
     planned: &Planned,
     seal: &mut dyn FnMut(&Slot, &str) -> Result<String, Refusal>,
+    resolve: &mut dyn FnMut(&Planned, usize) -> Result<Resolved, Refusal>,
     rendered: &mut Rendered,
 ) -> Result<bool, Refusal> {
     let mut done = planned.range.start;
@@ -61,6 +104,9 @@ fn edit(
         let start = rendered.text.len();
         match &edit.with {
             Replacement::Text(with) => rendered.text.push_str(with),
+            Replacement::Resolved { resolve: index, reference } => {
+                resolve(planned, *index)?.write(reference, &mut rendered.text);
+            }
             // Tokens are URL-safe base64: nothing in them needs escaping.
             Replacement::Seal { value, slot } => {
                 rendered.text.push('\'');

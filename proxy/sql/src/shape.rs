@@ -150,7 +150,7 @@ impl Template {
     /// the plan belongs to this text alone.
     pub fn new(script: &Script, shape: &Shape) -> Option<Self> {
         let [planned] = script.statements.as_slice() else { return None };
-        if !shape.is_abstract || planned.refusal.is_some() {
+        if !shape.is_abstract || planned.refusal.is_some() || !planned.resolves.is_empty() {
             return None;
         }
         let tokens = &shape.tokens;
@@ -160,7 +160,7 @@ impl Template {
         for edit in &planned.edits {
             let (first, end) = (from(edit.range.start)?, until(edit.range.end)?);
             let literal = match edit.with {
-                Replacement::Text(_) => None,
+                Replacement::Text(_) | Replacement::Resolved { .. } => None,
                 Replacement::Seal { .. } | Replacement::SealArray { .. } => {
                     let mut strings = (first..end).filter(|i| tokens[*i].kind.is_string());
                     let literal = strings.next()?;

@@ -452,6 +452,10 @@ impl Analysis<'_> {
                 relation: scoped.relation.clone(),
             }));
         }
+        let harmless = schema.is_none_or(|schema| schema == "pg_catalog")
+            && !self.catalog.own_names.contains(function)
+            && !super::compute::has_effects(function);
+        self.once |= !harmless;
         if function == "set_config" {
             self.effects.settings = true;
         }

@@ -144,6 +144,8 @@ pub(super) fn classify(text: &str, tokens: &[Token]) -> Planned {
         params: ParamMap::default(),
         output: Vec::new(),
         facts: Facts { verb: verb.as_str(), relations: Vec::new() },
+        resolves: Vec::new(),
+        once: false,
         mixed: Vec::new(),
         ambiguous: false,
         follows_change: false,

@@ -153,6 +153,10 @@ pub(crate) fn execute_edits(
     if params.is_identity() {
         return Ok(Vec::new());
     }
+    if params.resolved > 0 {
+        let what = format!("EXECUTE of \"{name}\", which pgveil resolves when it is bound");
+        return Err(Reason::Unparsed(what).at(Some(*at)));
+    }
     let given = list.clone().map(|list| arguments(&words, list.start + 1..list.end));
     let given = given.unwrap_or_default();
     if let Some(empty) = given.iter().find(|argument| argument.is_empty()) {

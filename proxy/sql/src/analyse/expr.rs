@@ -60,6 +60,9 @@ impl Analysis<'_> {
         if let Some(kind) = self.leaf(expr)? {
             return Ok(kind);
         }
+        if self.computes(expr, scope) {
+            return Ok(Kind::Plain);
+        }
         match expr {
             Expr::Identifier(ident) => {
                 if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default") {

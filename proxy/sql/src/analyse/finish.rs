@@ -38,6 +38,7 @@ impl Analysis<'_> {
             planned.edits.extend(self.edit(leaf, &numbers, &told));
         }
         planned.edits.extend(self.without_lengths());
+        self.resolve(planned)?;
         self.complete(planned);
         planned.mixed = std::mem::take(&mut self.mixed);
         planned.mixed.sort_unstable();
@@ -267,8 +268,11 @@ impl Analysis<'_> {
                 }
             }
         }
-        if !any {
-            return Ok(ParamMap { client, server: Vec::new() });
+        let withheld: Vec<usize> =
+            self.computed.iter().flat_map(|computed| computed.resolve.params.clone()).collect();
+        client = client.max(withheld.iter().max().map_or(0, |index| index + 1));
+        if !any && withheld.is_empty() {
+            return Ok(ParamMap { client, ..ParamMap::default() });
         }
         let told = self.told();
         // The use that tells a parameter's type keeps its number: of a plain one the server tells.
@@ -281,7 +285,11 @@ impl Analysis<'_> {
                 if (leaf.sealed.is_some() == sealed_first.contains(&index)) != first {
                     continue;
                 }
-                let param = ServerParam { client: index, seal: param_seal(leaf, &told) };
+                let param = ServerParam {
+                    client: index,
+                    seal: param_seal(leaf, &told),
+                    withheld: false,
+                };
                 if server[index].is_none() {
                     server[index] = Some(param);
                 } else if server[index].as_ref() != Some(&param) {
@@ -296,9 +304,12 @@ impl Analysis<'_> {
         let server = server
             .into_iter()
             .enumerate()
-            .map(|(index, param)| param.unwrap_or(ServerParam { client: index, seal: None }))
+            .map(|(client, param)| {
+                let withheld = withheld.contains(&client);
+                param.unwrap_or(ServerParam { client, seal: None, withheld })
+            })
             .collect();
-        Ok(ParamMap { client, server })
+        Ok(ParamMap { client, server, resolved: 0 })
     }
 
     /// The types of parameters, each from the place that the server gets to first: assignments
@@ -346,7 +357,11 @@ impl Analysis<'_> {
                 Some(Edit { range: whole, with })
             }
             (LeafValue::Param(index), sealed) => {
-                let wanted = ServerParam { client: *index, seal: param_seal(leaf, told) };
+                let wanted = ServerParam {
+                    client: *index,
+                    seal: param_seal(leaf, told),
+                    withheld: false,
+                };
                 let number = numbers.find(&wanted).unwrap_or(*index);
                 let range = if sealed.is_some() { whole } else { own.clone() };
                 if number == *index && range == own {

@@ -47,12 +47,14 @@ pub(crate) struct Sealed {
     pub(crate) detached: bool,
     /// Not a token but its fold handle: `lower(column)` or `upper(column)`.
     pub(crate) folded: Option<Folded>,
+    /// It is what the column of a table holds, and nothing that the statement has put beside it.
+    pub(crate) stored: bool,
 }
 
 impl Sealed {
     /// The same, as part of something larger.
     pub(crate) fn without_call(self) -> Self {
-        Self { folded: self.folded.map(|_| Folded { call: None }), ..self }
+        Self { folded: self.folded.map(|_| Folded { call: None }), stored: false, ..self }
     }
 }
 

@@ -22,14 +22,14 @@ use crate::refusal::{Reason, Refusal};
 
 /// What is found so far on the way outwards.
 pub(super) struct Found {
-    value: LeafValue,
+    pub(super) value: LeafValue,
     pub(super) token: usize,
     pub(super) extent: Range<usize>,
-    casts: Vec<LogicalType>,
+    pub(super) casts: Vec<LogicalType>,
     /// `lower` or `upper` around all that.
-    fold: Option<Fold>,
+    pub(super) fold: Option<Fold>,
     /// The outermost cast is to an array of this type.
-    array: Option<LogicalType>,
+    pub(super) array: Option<LogicalType>,
 }
 
 /// A string literal with what stands around it.

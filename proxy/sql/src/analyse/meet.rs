@@ -507,7 +507,7 @@ impl Analysis<'_> {
             _ => logical.unbounded(),
         };
         let detached = first.detached && next.detached;
-        Ok(Sealed { column: first.column, logical, values, detached, folded })
+        Ok(Sealed { column: first.column, logical, values, detached, folded, stored: false })
     }
 
     /// An expression is stored in a column.

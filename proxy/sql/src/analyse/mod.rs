@@ -12,6 +12,7 @@
 mod call;
 mod cast;
 mod classify;
+mod compute;
 mod copy;
 mod ddl;
 mod define;
@@ -76,6 +77,12 @@ pub(crate) struct Analysis<'c> {
     makes: Option<Box<Relation>>,
     /// What becomes of a statement that changes the catalog.
     completion: Completion,
+    /// The statement is one whose predicates may be decided on values.
+    may_compute: bool,
+    /// Predicates that are decided on values.
+    computed: Vec<compute::Computed>,
+    /// See [`Planned::once`].
+    once: bool,
     /// Calls that become fold handles.
     fold_calls: Vec<fold::Call>,
     /// What the statement is to a view.
@@ -119,6 +126,9 @@ impl<'c> Analysis<'c> {
             effects: Effects::default(),
             makes: None,
             completion: Completion::default(),
+            may_compute: false,
+            computed: Vec::new(),
+            once: false,
             fold_calls: Vec::new(),
             view: View::None,
         }
@@ -496,6 +506,9 @@ fn in_scope(
         return Ok(if keeps { After::Same } else { after_read(planned, None) });
     }
     let tree = parse(text, ddl::parsed(text, tokens))?;
+    analysis.may_compute = !catalog.computing.is_empty()
+        && matches!(tree, Statement::Query(_))
+        && planned.defines.is_none();
     let (verb, columns) = analysis.statement(&tree)?;
     planned.verb = verb;
     if !analysis.touched {

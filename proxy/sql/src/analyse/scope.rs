@@ -328,6 +328,7 @@ pub(super) fn relation_columns(relation: &Relation) -> Vec<Col> {
                     values: sealed.logical,
                     detached: false,
                     folded: None,
+                    stored: matches!(relation.kind, 'r' | 'p'),
                 }),
                 None => Kind::Plain,
             },

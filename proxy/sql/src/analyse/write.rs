@@ -284,6 +284,7 @@ impl<'c> Analysis<'c> {
             values: s.logical,
             detached: false,
             folded: None,
+            stored: false,
         });
         self.assign(kind, sealed, &name)
     }

@@ -61,6 +61,21 @@ pub struct Catalog {
     pub ambiguous: std::collections::HashSet<String>,
     /// Finds names in scope in a statement's bytes.
     pub filter: crate::filter::ScopeFilter,
+    /// The columns over whose values predicates may be decided.
+    pub computing: HashMap<ColumnId, Computing>,
+    /// Names of functions that are not the server's own.
+    pub own_names: std::collections::HashSet<String>,
+    /// There are operators over text that are not the server's own.
+    pub own_operators: bool,
+}
+
+/// What deciding predicates over a column's values needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Computing {
+    /// The collation that the column had before it was sealed.
+    pub collation: pgveil_eval::Collation,
+    /// The database's.
+    pub default: pgveil_eval::Collation,
 }
 
 /// A sealed column: declared by a policy and recorded in `pgveil.columns` as sealed.

@@ -86,6 +86,7 @@ impl<'c> Analysis<'c> {
                     values: logical,
                     detached: false,
                     folded: None,
+                    stored: false,
                 }),
                 None => return Err(unsealable(column, "its type", &definition.name)),
             },
