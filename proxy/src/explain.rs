@@ -346,13 +346,14 @@ fn print_relation(out: &mut String, relation: &RelationFacts, catalog: &Catalog,
 }
 
 fn uses(uses: Uses) -> String {
-    let Uses { output, compared, grouped, written, tested } = uses;
+    let Uses { output, compared, grouped, written, tested, computed } = uses;
     let words = [
         (output, "reaches the client"),
         (compared, "compared"),
         (grouped, "grouped"),
         (written, "written"),
         (tested, "tested for NULL or counted"),
+        (computed, "computed"),
     ];
     let held: Vec<&str> =
         words.into_iter().filter_map(|(held, word)| held.then_some(word)).collect();

@@ -161,6 +161,16 @@ impl<'a> Section<'a> {
         number
     }
 
+    /// `true` or `false`.
+    pub fn truth(&self, key: &'static str) -> Option<bool> {
+        let value = self.get(key)?;
+        let truth = value.as_bool();
+        if truth.is_none() {
+            self.error(key, format!("true or false is expected, not {value}"));
+        }
+        truth
+    }
+
     /// One of several words.
     pub fn word<T: Clone>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let value = self.get(key)?;

@@ -56,6 +56,7 @@
 //!                     domain: "email".into(),
 //!                     keyring: "default".into(),
 //!                     fold: None,
+//!                     computed: false,
 //!                 }],
 //!                 profile: None,
 //!             }],

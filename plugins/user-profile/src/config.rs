@@ -96,6 +96,7 @@ fn read_column(section: &Section<'_>) -> Option<ColumnProtection> {
     if fold.is_some() && mode == Some(Mode::Randomized) {
         section.error("fold", "a randomized column is not compared: leave it out");
     }
+    let computed = section.truth("computed").unwrap_or(false);
     // A column without a mode still has a name, which the copies and rules below may use.
     Some(ColumnProtection {
         column: column?,
@@ -103,6 +104,7 @@ fn read_column(section: &Section<'_>) -> Option<ColumnProtection> {
         domain: domain.unwrap_or_default(),
         keyring,
         fold,
+        computed,
     })
 }
 
@@ -247,7 +249,7 @@ mod tests {
                 {"columns": [{"column": "email", "mode": "quick"}, {"mode": "randomized"}]},
                 {"table": "a", "columns": [
                     {"column": "x", "mode": "randomized", "domain": "d", "fold": "lower"},
-                    {"column": "x", "mode": "deterministic", "keyrin": "k"}
+                    {"column": "x", "mode": "deterministic", "keyrin": "k", "computed": 1}
                 ], "profile": {"owner": "me", "copies": {"x": "a", "y": "b", "z": "a"}}},
                 {"table": "a", "columns": []}
             ]}"#,
@@ -261,9 +263,10 @@ mod tests {
                 "tables[0].columns[1].column: is missing: the column's name, e.g. \"email\"",
                 "tables[1].columns[0].domain: a randomized column has no domain: leave it out",
                 "tables[1].columns[0].fold: a randomized column is not compared: leave it out",
+                "tables[1].columns[1].computed: true or false is expected, not 1",
                 "tables[1].columns[1].column: x is listed above",
                 "tables[1].columns[1].keyrin: is not known here; known are \"column\", \"mode\", \
-                 \"domain\", \"keyring\" or \"fold\"",
+                 \"domain\", \"keyring\", \"fold\" or \"computed\"",
                 "tables[1].profile.owner: must be \"pgveil\" or \"application\", not \"me\"",
                 "tables[1].profile.table: is missing: the profile table's name",
                 "tables[1].profile.link: is missing: the profile's column that holds the key, \
@@ -314,6 +317,7 @@ mod tests {
         let table = &declaration.tables[0];
         assert_eq!((&*table.schema, &*table.columns[0].keyring), ("public", "default"));
         assert_eq!((&*table.columns[0].domain, table.columns[0].fold), ("", None));
+        assert!(!table.columns[0].computed);
         let profile = table.profile.as_ref().unwrap();
         assert_eq!((profile.owner, &*profile.schema), (ProfileOwner::Pgveil, "public"));
         assert!(rules.is_empty());

@@ -10,8 +10,9 @@
 //! schema = "public"                 # default
 //! table = "auth_user"
 //! columns = [
-//!     # With fold, lower(email) = lower($1) is answered, too, and can be unique. Optional.
-//!     { column = "email", mode = "deterministic", domain = "email", fold = "lower" },
+//!     # With fold, lower(email) = lower($1) is answered, too, and can be unique. With computed,
+//!     # LIKE, ranges and functions in conditions are. Both are optional.
+//!     { column = "email", mode = "deterministic", domain = "email", fold = "lower", computed = true },
 //!     { column = "first_name", mode = "randomized" },
 //!     { column = "last_name", mode = "randomized", keyring = "names" },   # default: "default"
 //! ]

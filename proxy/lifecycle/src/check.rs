@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use pgveil_seal::{Keyring, LogicalType, Mode};
+use pgveil_sql::physical::changes::READING_FUNCTIONS;
 use pgveil_sql::physical::own::OWN_FUNCTIONS;
 use pgveil_sql::physical::{compare, guard_name, profile, quote_ident, quote_name, schema};
 use pgveil_sql::protection::{ColumnProtection, Declaration, ProfileOwner, TableProtection};
@@ -14,7 +15,7 @@ use crate::error::LifecycleError;
 use crate::facts::{Column, Facts, Relation};
 use crate::fill::{BTREE_LIMIT, too_long};
 use crate::finding::{Finding, Severity};
-use crate::plan::{READING, wanted_triggers};
+use crate::plan::{READING, UNRECORDED, computes, log_problem, wanted_log, wanted_triggers};
 use crate::sealed::{absent, log_finding, sealed_findings};
 
 /// What [`check`] found. Prints itself as a table.
@@ -73,6 +74,9 @@ async fn findings(
 ) -> Result<Vec<Finding>, LifecycleError> {
     let facts = Facts::read(client, declaration).await?;
     let mut findings = schema_findings(&facts);
+    if computes(declaration) {
+        findings.extend(reading_finding(&facts));
+    }
     for (table, found) in declaration.tables.iter().zip(&facts.tables) {
         let object = format!("{}.{}", table.schema, table.table);
         let Some(base) = &found.base else {
@@ -82,6 +86,7 @@ async fn findings(
         for column in &table.columns {
             column_findings(client, &facts, keyrings, table, base, column, &mut findings).await?;
         }
+        log_findings(&facts, table, base, &mut findings);
         let sources = table.profile.iter().flat_map(|profile| &profile.copies);
         if table.profile.is_some() && sources.clone().all(|(s, _)| base.column(s).is_some()) {
             profile_findings(client, &facts, table, base, found.profile.as_ref(), &mut findings)
@@ -239,6 +244,53 @@ async fn length_finding(
         findings.push(too_long(object, long));
     }
     Ok(())
+}
+
+/// The log of new tokens, and what reads it.
+fn reading_finding(facts: &Facts) -> Option<Finding> {
+    let what = match &facts.schema.changes {
+        None => "is missing: nothing is computed",
+        Some(changes) if !changes.secure => {
+            "has other privileges or row security than migrate apply gives it"
+        }
+        Some(_) if !READING_FUNCTIONS.iter().all(|wanted| facts.has_reading(wanted)) => {
+            "cannot be read: pgveil.delta or pgveil.fingerprint is not what migrate apply makes"
+        }
+        Some(_) => return None,
+    };
+    Some(Finding::error("pgveil.changes", what, "migrate apply, as its owner or a superuser"))
+}
+
+/// What of a table is computed, and whether its new tokens are logged.
+fn log_findings(
+    facts: &Facts,
+    table: &TableProtection,
+    base: &Relation,
+    findings: &mut Vec<Finding>,
+) {
+    for column in table.columns.iter().filter(|column| column.computed) {
+        let record = facts.record(base.oid, &column.column);
+        if record.is_some_and(|record| record.sealed && record.collation.is_none()) {
+            findings.push(Finding::error(
+                format!("{}.{}.{}", table.schema, table.table, column.column),
+                "is declared computed, and which collation it had is not recorded",
+                UNRECORDED,
+            ));
+        }
+    }
+    let Some(wanted) = wanted_log(table, base) else { return };
+    if wanted.arguments.iter().all(String::is_empty) {
+        return;
+    }
+    let object = format!("{}.{}", table.schema, table.table);
+    findings.push(match log_problem(facts, &wanted, base) {
+        Some(problem) => Finding::error(
+            object,
+            format!("{problem}: nothing is computed over its columns"),
+            "migrate apply",
+        ),
+        None => Finding::info(object, "new tokens are logged, for columns that are computed"),
+    });
 }
 
 async fn profile_findings(

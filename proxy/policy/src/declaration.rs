@@ -91,7 +91,7 @@ fn check_table(
     let mut protections = Vec::with_capacity(columns.len());
     for (index, declared) in columns.into_iter().enumerate() {
         let path = format!("{path}.columns[{index}]");
-        let wit::ColumnProtection { column, mode, mut domain, keyring, fold } = declared;
+        let wit::ColumnProtection { column, mode, mut domain, keyring, fold, computed } = declared;
         mistakes.identifier(&format!("{path}.column"), &column);
         mistakes.word(&format!("{path}.keyring"), &keyring);
         if !seen.insert(column.clone()) {
@@ -124,7 +124,7 @@ fn check_table(
                 format!("{fold} of a randomized column is not compared: leave it out"),
             );
         }
-        protections.push(ColumnProtection { column, mode, domain, keyring, fold });
+        protections.push(ColumnProtection { column, mode, domain, keyring, fold, computed });
     }
 
     let mut protection = TableProtection {

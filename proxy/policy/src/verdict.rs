@@ -80,13 +80,14 @@ pub(crate) fn facts_to_wit(facts: &Facts) -> wit::Facts {
 }
 
 fn uses_to_wit(uses: Uses) -> wit::Uses {
-    let Uses { output, compared, grouped, written, tested } = uses;
+    let Uses { output, compared, grouped, written, tested, computed } = uses;
     let flags = [
         (output, wit::Uses::OUTPUT),
         (compared, wit::Uses::COMPARED),
         (grouped, wit::Uses::GROUPED),
         (written, wit::Uses::WRITTEN),
         (tested, wit::Uses::TESTED),
+        (computed, wit::Uses::COMPUTED),
     ];
     let held = flags.into_iter().filter(|(holds, _)| *holds);
     held.fold(wit::Uses::empty(), |all, (_, flag)| all | flag)

@@ -41,6 +41,8 @@ pub struct ColumnProtection {
     /// Which of `lower(column)` and `upper(column)` is compared natively, if any: deterministic
     /// columns only, and the same for all columns of a domain.
     pub fold: Option<Fold>,
+    /// What the server cannot compute on tokens may be evaluated over the column's values.
+    pub computed: bool,
 }
 
 /// A one-to-one table with encrypted copies.

@@ -157,6 +157,7 @@ pub fn catalog() -> Catalog {
         domain: domain.into(),
         keyring: "default".into(),
         fold: None,
+        computed: false,
     };
     let table = |table: &str, columns| TableProtection {
         policy: "p".into(),

@@ -8,7 +8,7 @@ mod read;
 
 use pgveil_seal::Fold;
 use pgveil_sql::physical::fill::KeyColumn;
-use pgveil_sql::physical::{FoundTrigger, own};
+use pgveil_sql::physical::{FoundTrigger, changes, own};
 use pgveil_sql::protection::Declaration;
 use tokio_postgres::GenericClient;
 
@@ -60,10 +60,21 @@ pub(crate) struct Schema {
     pub(crate) columns: bool,
     /// `pgveil.columns` has the column `fold`.
     pub(crate) fold_column: bool,
+    /// `pgveil.columns` has the column `collation`.
+    pub(crate) collation_column: bool,
     pub(crate) case_maps: bool,
     pub(crate) may_record: bool,
     pub(crate) refuse: Option<Refuse>,
     pub(crate) token: Option<TokenDomain>,
+    pub(crate) changes: Option<Changes>,
+}
+
+/// The log of new tokens, `pgveil.changes`, as it is.
+#[derive(PartialEq, Clone)]
+pub(crate) struct Changes {
+    pub(crate) owner: String,
+    /// Privileges and row security are what `migrate apply` makes.
+    pub(crate) secure: bool,
 }
 
 /// The domain `pgveil.token` as it is.
@@ -104,6 +115,7 @@ pub(crate) struct Record {
     pub(crate) key_check: String,
     pub(crate) sealed: bool,
     pub(crate) fold: Option<String>,
+    pub(crate) collation: Option<String>,
 }
 
 /// How the server folds.
@@ -192,6 +204,8 @@ pub(crate) struct Column {
     pub(crate) privileges: bool,
     /// A valid, complete unique index has this column alone as its key.
     pub(crate) unique: bool,
+    /// `default`, or its qualified name.
+    pub(crate) collation: Option<String>,
 }
 
 /// A trigger of ours.
@@ -215,6 +229,7 @@ pub(crate) struct OwnFunction {
     pub(crate) body: String,
     pub(crate) config: Option<String>,
     pub(crate) security_definer: bool,
+    pub(crate) owner: String,
     pub(crate) owned_by_us: bool,
     pub(crate) comment: Option<String>,
 }
@@ -240,7 +255,7 @@ impl Facts {
         let schema =
             read::read_schema(client, server.version).await.map_err(LifecycleError::reading)?;
         let records = if schema.columns {
-            read::read_records(client, schema.fold_column).await.map_err(LifecycleError::reading)?
+            read::read_records(client, &schema).await.map_err(LifecycleError::reading)?
         } else {
             Vec::new()
         };
@@ -319,10 +334,19 @@ impl Facts {
 
     /// One of the functions that complete a client's DDL is there as it should be.
     pub(crate) fn has_own(&self, wanted: &own::OwnFunction) -> bool {
+        self.has(wanted, own::OWN_CONFIG)
+    }
+
+    /// One of the functions that read the log is there as it should be.
+    pub(crate) fn has_reading(&self, wanted: &own::OwnFunction) -> bool {
+        self.has(wanted, changes::READING_CONFIG)
+    }
+
+    fn has(&self, wanted: &own::OwnFunction, config: &str) -> bool {
         self.function(wanted.name).is_some_and(|found| {
             found.body == wanted.body
                 && found.security_definer == wanted.definer
-                && found.config.as_deref() == Some(own::OWN_CONFIG)
+                && found.config.as_deref() == Some(config)
         })
     }
 

@@ -6,7 +6,7 @@ use pgveil_sql::protection::TableProtection;
 use tokio_postgres::GenericClient;
 
 use super::{
-    Column, OwnFunction, OwnTrigger, Partition, Record, Refuse, Relation, Schema, Server,
+    Changes, Column, OwnFunction, OwnTrigger, Partition, Record, Refuse, Relation, Schema, Server,
     TableFacts, TokenDomain,
 };
 
@@ -59,7 +59,9 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
                     EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
                             AND a.attname = 'fold' AND NOT a.attisdropped),
                     EXISTS (SELECT FROM pg_class m WHERE m.relnamespace = n.oid
-                            AND m.relname = 'case_maps' AND m.relkind = 'r')
+                            AND m.relname = 'case_maps' AND m.relkind = 'r'),
+                    EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
+                            AND a.attname = 'collation' AND NOT a.attisdropped)
              FROM pg_namespace n
              LEFT JOIN pg_class c
                ON c.relnamespace = n.oid AND c.relname = 'columns' AND c.relkind = 'r'
@@ -73,10 +75,12 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
             may_create: true,
             columns: false,
             fold_column: false,
+            collation_column: false,
             case_maps: false,
             may_record: true,
             refuse: None,
             token: None,
+            changes: None,
         });
     };
     let parameters = if version >= PARAMETER_RIGHTS {
@@ -120,6 +124,7 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
         may_create: row.get(0),
         columns: row.get(1),
         fold_column: row.get(3),
+        collation_column: row.get(5),
         case_maps: row.get(4),
         may_record: row.get(2),
         refuse: refuse.map(|row| Refuse {
@@ -136,19 +141,42 @@ pub(super) async fn read_schema(client: &impl GenericClient, version: i32) -> Re
             constraints: row.get(1),
             sound: row.get(2),
         }),
+        changes: read_changes(client).await?,
     })
+}
+
+async fn read_changes(client: &impl GenericClient) -> Read<Option<Changes>> {
+    let row = client
+        .query_opt(
+            "SELECT r.rolname::text,
+                    c.relrowsecurity AND NOT c.relforcerowsecurity
+                      AND has_table_privilege('public', c.oid, 'SELECT')
+                      AND NOT has_table_privilege('public', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+                      AND COALESCE((SELECT count(*) = 1 AND bool_and(p.polpermissive
+                            AND p.polcmd = 'r' AND p.polroles = '{0}'
+                            AND pg_get_expr(p.polqual, p.polrelid) LIKE
+                              '%has_column_privilege(%) AND (NOT row_security_active(relation))%')
+                          FROM pg_policy p WHERE p.polrelid = c.oid), false)
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             JOIN pg_roles r ON r.oid = c.relowner
+             WHERE n.nspname = 'pgveil' AND c.relname = 'changes' AND c.relkind = 'r'",
+            &[],
+        )
+        .await?;
+    Ok(row.map(|row| Changes { owner: row.get(0), secure: row.get(1) }))
 }
 
 pub(super) async fn read_records(
     client: &impl GenericClient,
-    fold_column: bool,
+    schema: &Schema,
 ) -> Read<Vec<Record>> {
-    let fold = if fold_column { "fold" } else { "NULL::text" };
+    let fold = if schema.fold_column { "fold" } else { "NULL::text" };
+    let collation = if schema.collation_column { "\"collation\"" } else { "NULL::text" };
     let rows = client
         .query(
             &format!(
                 "SELECT relation::oid, relation::text, column_name::text, policy, mode, domain,
-                        keyring, key_id, key_check, stage, {fold}
+                        keyring, key_id, key_check, stage, {fold}, {collation}
                  FROM pgveil.columns ORDER BY relation::oid, column_name"
             ),
             &[],
@@ -168,6 +196,7 @@ pub(super) async fn read_records(
             key_check: row.get(8),
             sealed: row.get::<_, &str>(9) == "sealed",
             fold: row.get(10),
+            collation: row.get(11),
         })
         .collect())
 }
@@ -335,12 +364,15 @@ async fn read_columns(client: &impl GenericClient, relation: u32) -> Read<Vec<Co
                     a.attacl IS NOT NULL,
                     EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid
                             AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-                            AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum)
+                            AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum),
+                    CASE WHEN l.oid = 'pg_catalog.default'::regcollation THEN 'default'
+                         ELSE quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END
              FROM pg_attribute a
              JOIN pg_type t ON t.oid = a.atttypid
              JOIN pg_namespace n ON n.oid = t.typnamespace
              LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
              LEFT JOIN pg_collation l ON l.oid = a.attcollation
+             LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace
              WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
             &[&relation],
         )
@@ -364,6 +396,7 @@ async fn read_columns(client: &impl GenericClient, relation: u32) -> Read<Vec<Co
             partition_key: row.get(12),
             privileges: row.get(13),
             unique: row.get(14),
+            collation: row.get(15),
         })
         .collect())
 }
@@ -374,7 +407,7 @@ pub(super) async fn read_triggers(client: &impl GenericClient) -> Read<Vec<OwnTr
             "SELECT t.tgrelid, rn.nspname::text, c.relname::text, t.tgname::text, p.proname::text,
                     r.rolname::text, t.tgparentid <> 0, t.tgenabled::text, t.tgtype, p.prosrc,
                     p.prosecdef, p.proconfig::text, t.tgqual IS NOT NULL,
-                    t.tgattr::text <> ''
+                    t.tgattr::text <> '', encode(t.tgargs, 'escape')
              FROM pg_trigger t
              JOIN pg_proc p ON p.oid = t.tgfoid
              JOIN pg_namespace pn ON pn.oid = p.pronamespace AND pn.nspname = 'pgveil'
@@ -403,6 +436,7 @@ pub(super) async fn read_triggers(client: &impl GenericClient) -> Read<Vec<OwnTr
                 config: row.get(11),
                 condition: row.get(12),
                 columns: row.get(13),
+                arguments: row.get(14),
             },
         })
         .collect())
@@ -412,8 +446,10 @@ pub(super) async fn read_functions(client: &impl GenericClient) -> Read<Vec<OwnF
     let rows = client
         .query(
             "SELECT p.proname::text, p.prosrc, p.proconfig::text, p.prosecdef,
-                    pg_has_role(p.proowner, 'USAGE'), obj_description(p.oid, 'pg_proc')
+                    pg_has_role(p.proowner, 'USAGE'), obj_description(p.oid, 'pg_proc'),
+                    r.rolname::text
              FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+             JOIN pg_roles r ON r.oid = p.proowner
              WHERE n.nspname = 'pgveil' ORDER BY 1, p.oid",
             &[],
         )
@@ -427,6 +463,7 @@ pub(super) async fn read_functions(client: &impl GenericClient) -> Read<Vec<OwnF
             security_definer: row.get(3),
             owned_by_us: row.get(4),
             comment: row.get(5),
+            owner: row.get(6),
         })
         .collect())
 }

@@ -22,6 +22,8 @@ pub(super) struct ToSeal<'a> {
     pub(super) base: &'a Relation,
     pub(super) column: &'a ColumnProtection,
     pub(super) logical: LogicalType,
+    /// The collation that it has.
+    pub(super) collation: Option<String>,
     pub(super) default: ColumnDefault,
     pub(super) key: &'a FernetKey,
     /// How it folds, if it does.
@@ -165,7 +167,8 @@ impl<'a> Planner<'a> {
             return None;
         }
         let (logical, default, key) = (logical?, default?, key?);
-        Some(ToSeal { table, base, column, logical, default, key, map })
+        let collation = found.collation.clone();
+        Some(ToSeal { table, base, column, logical, collation, default, key, map })
     }
 
     /// The key that seals a new column: the one that its domain is pinned to, else the keyring's
@@ -275,6 +278,7 @@ impl<'a> Planner<'a> {
             &seal.key.id().to_string(),
             &seal.key.check_value(),
             seal.logical,
+            seal.collation.as_deref(),
         );
         self.step(
             sql,

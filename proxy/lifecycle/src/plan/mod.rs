@@ -1,5 +1,6 @@
 //! What would have to change in a database, and everything that stands in the way.
 
+mod changes;
 mod columns;
 mod folds;
 mod profile;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use pgveil_seal::{CaseMap, Fold, Keyring};
 use pgveil_sql::physical::fold::add_fold_column;
-use pgveil_sql::physical::own::{DROP_FORMER_PROTECT, OWN_FUNCTIONS, PROTECT, create_own};
+use pgveil_sql::physical::own::{OWN_FUNCTIONS, create_own, drop_former};
 use pgveil_sql::physical::{quote_name, schema};
 use pgveil_sql::protection::{Declaration, TableProtection};
 use tokio_postgres::Client;
@@ -21,6 +22,7 @@ use crate::facts::{Facts, Relation};
 use crate::fill::{Fill, Phase};
 use crate::finding::{Finding, Severity};
 use crate::sealed::log_finding;
+pub(crate) use changes::{UNRECORDED, computes, log_problem, wanted_log};
 pub(crate) use profile::wanted_triggers;
 
 /// One statement of a plan.
@@ -124,6 +126,7 @@ pub async fn plan(
     let columns = planner.columns_to_seal();
     for (table, facts) in declaration.tables.iter().zip(&facts.tables) {
         planner.profile_findings(table, facts);
+        planner.collation_findings(table, facts);
     }
     let counts = planner.measure(client, &columns).await?;
     let mut judgement = facts.dependants.judge(declaration, &facts.default_grantees, &|t, c| {
@@ -139,6 +142,7 @@ pub async fn plan(
     planner.seal_steps(&columns, &judgement.recreations, &counts)?;
     planner.repair_steps();
     planner.profile_steps();
+    planner.changes_steps();
     planner.statistics_steps();
     let Planner { findings, steps, locks, fills, .. } = planner;
     let declaration = declaration.clone();
@@ -293,6 +297,10 @@ impl Planner<'_> {
         if found.columns && !found.fold_column {
             self.step(add_fold_column(), "columns may fold case", NONE);
         }
+        if found.columns && !found.collation_column {
+            let why = "which collations columns had";
+            self.step(schema::add_collation_column(), why, NONE);
+        }
         let silent = self.facts.server.may_silence;
         let keep = found.refuse.as_ref().is_some_and(|refuse| {
             let silenced = refuse.config.as_deref() == Some(schema::REFUSE_CONFIG_SILENT);
@@ -325,14 +333,15 @@ impl Planner<'_> {
             let found = self.facts.function(wanted.name);
             let may = found.is_none_or(|f| f.owned_by_us || self.facts.server.superuser);
             if may && !self.facts.has_own(wanted) {
-                if found.is_some() && wanted.name == PROTECT {
-                    self.step(DROP_FORMER_PROTECT.to_owned(), "it has other arguments now", NONE);
+                for sql in drop_former(wanted).into_iter().filter(|_| found.is_some()) {
+                    self.step(sql, "it has other arguments now", NONE);
                 }
                 for sql in create_own(wanted) {
                     self.step(sql, "completes the DDL of clients, in their transaction", NONE);
                 }
             }
         }
+        self.log_steps();
         if self.facts.records.iter().any(|r| r.relation_name.bytes().all(|b| b.is_ascii_digit())) {
             self.step(
                 "DELETE FROM pgveil.columns AS r WHERE NOT EXISTS (SELECT FROM \

@@ -52,6 +52,7 @@ pub(crate) fn column(name: &str, mode: Mode) -> ColumnProtection {
         domain: if deterministic { name.to_owned() } else { String::new() },
         keyring: "main".to_owned(),
         fold: None,
+        computed: false,
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use pgveil_eval::{Definition, Provider};
 use pgveil_seal::{CaseMap, Fold, LogicalType, Mode};
 use thiserror::Error;
 
+use super::compute::compute;
 use super::follow::{follow_functions, follow_views, inherit};
 use super::protect::{
     check_physical, check_triggers, own_schema, pending, seal_table, undeclared, unrecorded,
@@ -13,6 +15,7 @@ use super::protect::{
 use super::queries::OWN_QUERIES;
 use super::{Catalog, Column, Problem, Relation, Settings};
 use crate::filter::ScopeFilter;
+use crate::physical::changes::CHANGES_TABLE;
 use crate::physical::{FoundTrigger, SCHEMA};
 use crate::protection::Declaration;
 
@@ -46,6 +49,9 @@ pub struct CatalogLoad {
     guards: Vec<Guard>,
     records: Vec<Record>,
     case_maps: HashMap<Fold, Arc<CaseMap>>,
+    /// By the names that records have.
+    collations: HashMap<String, Definition>,
+    own_operators: bool,
     version: String,
 }
 
@@ -87,6 +93,7 @@ pub(super) struct Record {
     pub(super) key_check: String,
     pub(super) fold: Option<Fold>,
     pub(super) logical: LogicalType,
+    pub(super) collation: Option<String>,
     pub(super) sealed: bool,
 }
 
@@ -159,6 +166,7 @@ impl CatalogLoad {
                     config: row.optional(8).filter(|c| !c.is_empty()).map(str::to_owned),
                     condition: row.truth(9)?,
                     columns: row.truth(10)?,
+                    arguments: row.optional(11).unwrap_or_default().to_owned(),
                 },
             }),
             5 => self.guards.push(Guard {
@@ -184,6 +192,7 @@ impl CatalogLoad {
                     None => None,
                     Some(word) => Some(fold(word)?),
                 },
+                collation: row.optional(12).map(str::to_owned),
             }),
             8 => {
                 let (fold, from, to) = (fold(row.text(0)?)?, row.hex(1)?, row.hex(2)?);
@@ -191,6 +200,14 @@ impl CatalogLoad {
                     .map_err(|error| CatalogError(format!("pgveil.case_maps: {error}")))?;
                 self.case_maps.insert(fold, Arc::new(map));
             }
+            9 => {
+                if let Some(provider) = provider(&row) {
+                    let definition =
+                        Definition { provider, deterministic: row.truth(5)? };
+                    self.collations.insert(row.text(0)?.to_owned(), definition);
+                }
+            }
+            10 => self.own_operators = row.truth(0)?,
             _ => return Err(CatalogError(format!("there is no catalog query {query}"))),
         }
         Ok(())
@@ -239,8 +256,13 @@ impl CatalogLoad {
     pub fn own_queries(&self) -> &'static [&'static str] {
         let is_there =
             |name: &str| self.relations.values().any(|r| r.schema == "pgveil" && r.name == name);
-        let count = usize::from(is_there("columns"));
-        &OWN_QUERIES[..count + if is_there("case_maps") { count } else { 0 }]
+        let count = match ["columns", "case_maps", CHANGES_TABLE].map(is_there) {
+            [false, ..] => 0,
+            [true, false, _] => 1,
+            [true, true, false] => 2,
+            [true, true, true] => OWN_QUERIES.len(),
+        };
+        &OWN_QUERIES[..count]
     }
 
     /// Joins the rows with what the policies declare. A key that `keys` object to becomes
@@ -261,6 +283,8 @@ impl CatalogLoad {
             guards,
             records,
             case_maps,
+            collations,
+            own_operators,
             version,
         } = self;
         let names =
@@ -271,6 +295,8 @@ impl CatalogLoad {
             names,
             declared: declaration.tables.clone(),
             case_maps,
+            own_operators,
+            own_names: functions.iter().map(|function| function.name.clone()).collect(),
             own_folds: functions.iter().any(|function| Fold::parse(&function.name).is_some()),
             ..Catalog::default()
         };
@@ -279,7 +305,7 @@ impl CatalogLoad {
         }
         for table in &declaration.tables {
             seal_table(&mut catalog, table, &records, keys);
-            check_triggers(&mut catalog, table, &triggers, &children);
+            check_triggers(&mut catalog, table, &triggers);
         }
         pending(&mut catalog, &records, keys);
         catalog.own_functions = functions
@@ -287,6 +313,9 @@ impl CatalogLoad {
             .filter(|function| function.schema == SCHEMA)
             .map(|function| (function.name.clone(), function.body.trim_end_matches(' ').to_owned()))
             .collect();
+        for table in &declaration.tables {
+            compute(&mut catalog, table, &records, &triggers, &collations);
+        }
         undeclared(&mut catalog, &records);
         check_physical(&mut catalog, &guards);
         for profile in declaration.tables.iter().filter_map(|t| t.profile.as_ref()) {
@@ -386,6 +415,17 @@ impl Settings {
             client_encoding: row.text(3)?.to_owned(),
             server_encoding: row.text(4)?.to_owned(),
         })
+    }
+}
+
+/// Who implements a collation; [`None`]: one that is not known here.
+fn provider(row: &Cells<'_>) -> Option<Provider> {
+    let text = |index| row.optional(index).map(str::to_owned);
+    match row.optional(1)? {
+        "c" => Some(Provider::Libc { collate: text(2)?, ctype: text(3)? }),
+        "b" => Some(Provider::Builtin { locale: text(4)? }),
+        "i" => Some(Provider::Icu),
+        _ => None,
     }
 }
 

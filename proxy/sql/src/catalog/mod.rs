@@ -4,6 +4,7 @@
 //! [`CatalogLoad::own_queries`] after them; every cell comes back as text. [`CatalogLoad`] takes the rows and [`CatalogLoad::finish`] joins them with what the
 //! policies declare. Pure: whoever has a connection runs the queries.
 
+mod compute;
 mod follow;
 mod load;
 mod protect;
@@ -61,11 +62,13 @@ pub struct Catalog {
     pub ambiguous: std::collections::HashSet<String>,
     /// Finds names in scope in a statement's bytes.
     pub filter: crate::filter::ScopeFilter,
-    /// The columns over whose values predicates may be decided.
+    /// The columns over whose values predicates may be decided: declared computed, logged as
+    /// declared, of a type and collation that is known.
     pub computing: HashMap<ColumnId, Computing>,
     /// Names of functions that are not the server's own.
     pub own_names: std::collections::HashSet<String>,
-    /// There are operators over text that are not the server's own.
+    /// There are operators over text that are not the server's own. Known where some column is
+    /// computed.
     pub own_operators: bool,
 }
 
@@ -109,6 +112,9 @@ pub struct SealedColumn {
     pub fold: Option<Fold>,
     /// The type that the client sees.
     pub logical: LogicalType,
+    /// The collation that the column had before it was sealed, if it is recorded: `default`, or its
+    /// qualified name.
+    pub collation: Option<String>,
 }
 
 /// A relation.

@@ -5,7 +5,9 @@ use pgveil_seal::{Fold, LogicalType, Mode};
 
 use super::load::{Guard, Keys, Record, TriggerRow};
 use super::{Catalog, ColumnId, Problem, Protected, SealedColumn, SealedRef};
-use crate::physical::{ExpectedTrigger, compare, expected_on_partition, expected_triggers};
+use crate::physical::{
+    ExpectedTrigger, FoundTrigger, compare, expected_on_partition, expected_triggers,
+};
 use crate::protection::{ProfileOwner, TableProtection};
 use crate::refusal::Refusal;
 
@@ -105,6 +107,7 @@ pub(super) fn seal_table(
             key_check: record.key_check.clone(),
             fold: record.fold,
             logical: record.logical,
+            collation: record.collation.clone(),
         });
     }
     if relation.columns.iter().any(|c| c.sealed.is_some()) {
@@ -149,9 +152,25 @@ pub(super) fn pending(catalog: &mut Catalog, records: &[Record], keys: &dyn Keys
                 key_check,
                 fold: declared.fold,
                 logical: LogicalType::Text,
+                collation: None,
             });
         }
     }
+}
+
+/// The trigger of a relation that should be `expected`.
+pub(super) fn found<'t>(
+    triggers: &'t [TriggerRow],
+    relation: u32,
+    expected: &ExpectedTrigger,
+) -> Option<&'t FoundTrigger> {
+    let of = |t: &&TriggerRow| {
+        t.relation == relation
+            && t.name == expected.name
+            && t.function.0 == expected.function_schema
+            && t.function.1 == expected.function_name
+    };
+    triggers.iter().find(of).map(|trigger| &trigger.found)
 }
 
 /// A write whose profile copy would not be made, or not as declared, must not happen. Partitions
@@ -161,7 +180,6 @@ pub(super) fn check_triggers(
     catalog: &mut Catalog,
     table: &TableProtection,
     triggers: &[TriggerRow],
-    children: &[(u32, u32)],
 ) {
     let Some(base) = catalog.relation(&table.schema, &table.table) else { return };
     if base.protected.is_none() {
@@ -187,13 +205,7 @@ pub(super) fn check_triggers(
     let expected = expected_triggers(table);
     let mut wrong: Vec<(u32, String)> = Vec::new();
     let mut check = |oid: u32, expected: &ExpectedTrigger| {
-        let found = triggers.iter().find(|t| {
-            t.relation == oid
-                && t.name == expected.name
-                && t.function.0 == expected.function_schema
-                && t.function.1 == expected.function_name
-        });
-        if let Err(reason) = compare(expected, found.map(|t| &t.found)) {
+        if let Err(reason) = compare(expected, found(triggers, oid, expected)) {
             wrong.push((oid, reason));
         }
     };
@@ -202,14 +214,8 @@ pub(super) fn check_triggers(
             check(on.oid, expected);
         }
     }
-    let mut partitions = vec![base];
-    let mut next = 0;
-    while let Some(parent) = partitions.get(next).copied() {
-        next += 1;
-        let below = children.iter().filter(|(_, above)| *above == parent).map(|(child, _)| *child);
-        partitions.extend(below.filter(|child| *child != base));
-    }
-    for oid in partitions.into_iter().skip(1) {
+    let partitions: Vec<u32> = catalog.descendants(base).iter().map(|below| below.oid).collect();
+    for oid in partitions {
         let Some(partition) = catalog.relations.get(&oid) else { continue };
         let on_base = |e: &&ExpectedTrigger| {
             (&e.schema, &e.table) == (&table.schema, &table.table) && e.is_for_rows()

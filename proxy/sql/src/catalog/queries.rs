@@ -17,13 +17,38 @@ pub const QUERIES: &[(&str, &str)] = &[
 
 /// Run last, as many of them as [`super::CatalogLoad::own_queries`] says: the relations may not
 /// exist.
-pub(super) const OWN_QUERIES: [&str; 2] = [RECORDS, CASE_MAPS];
+pub(super) const OWN_QUERIES: [&str; 4] = [RECORDS, CASE_MAPS, COLLATIONS, OPERATORS];
 
-/// What is recorded of the sealed columns; `fold` may not be there.
+/// The database's collation, as `default`, and those that are recorded of columns: name, provider,
+/// the C library's locales, the builtin provider's, whether it is deterministic. Which of the
+/// columns of `pg_database` are there depends on the version.
+const COLLATIONS: &str = "SELECT 'default', \
+     COALESCE(pg_catalog.to_jsonb(d) OPERATOR(pg_catalog.->>) 'datlocprovider', 'c'), \
+     d.datcollate::pg_catalog.text, d.datctype::pg_catalog.text, \
+     pg_catalog.to_jsonb(d) OPERATOR(pg_catalog.->>) 'datlocale', 'true' \
+     FROM pg_catalog.pg_database d \
+     WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() \
+     UNION ALL SELECT k.name, k.collprovider::pg_catalog.text, k.collcollate::pg_catalog.text, \
+       k.collctype::pg_catalog.text, k.facts OPERATOR(pg_catalog.->>) 'colllocale', \
+       k.collisdeterministic::pg_catalog.text \
+     FROM (SELECT pg_catalog.concat(pg_catalog.quote_ident(n.nspname::pg_catalog.text), '.', \
+         pg_catalog.quote_ident(l.collname::pg_catalog.text)) AS name, l.collprovider, \
+         l.collcollate, l.collctype, l.collisdeterministic, pg_catalog.to_jsonb(l) AS facts \
+       FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n \
+         ON n.oid OPERATOR(pg_catalog.=) l.collnamespace \
+       WHERE l.collencoding OPERATOR(pg_catalog.=) ANY (ARRAY['-1', \
+         (SELECT d.encoding FROM pg_catalog.pg_database d \
+          WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())]\
+         ::pg_catalog.int4[])) k \
+     WHERE k.name OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT pg_catalog.to_jsonb(r) \
+       OPERATOR(pg_catalog.->>) 'collation' FROM pgveil.columns r))";
+
+/// What is recorded of the sealed columns; `fold` and `collation` may not be there.
 const RECORDS: &str = "SELECT r.relation::pg_catalog.oid::pg_catalog.text, r.column_name, \
      r.policy, r.mode, r.domain, r.keyring, r.key_id, r.key_check, r.type_oid::pg_catalog.text, \
      r.typmod::pg_catalog.text, r.stage, \
-     pg_catalog.to_jsonb(r) OPERATOR(pg_catalog.->>) 'fold' FROM pgveil.columns r";
+     pg_catalog.to_jsonb(r) OPERATOR(pg_catalog.->>) 'fold', \
+     pg_catalog.to_jsonb(r) OPERATOR(pg_catalog.->>) 'collation' FROM pgveil.columns r";
 
 /// The recorded case maps; in a form that every client encoding has.
 const CASE_MAPS: &str = "SELECT m.fold, \
@@ -71,12 +96,24 @@ const FUNCTIONS: &str = "SELECT n.nspname::pg_catalog.text, p.proname::pg_catalo
        ON n.oid OPERATOR(pg_catalog.=) p.pronamespace \
      WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid";
 
+/// Operators over text, as a whole: whether there is one that is not the server's own. (`text`,
+/// `varchar`, `bpchar`, `unknown`, and what takes anything.)
+const OPERATORS: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_operator o \
+     WHERE o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+       AND (o.oprleft OPERATOR(pg_catalog.=) ANY (t.types) \
+         OR o.oprright OPERATOR(pg_catalog.=) ANY (t.types)))::pg_catalog.text \
+     FROM (SELECT ARRAY['pg_catalog.text', 'pg_catalog.varchar', 'pg_catalog.bpchar', \
+       'pg_catalog.unknown', 'pg_catalog.anyelement', 'pg_catalog.anynonarray', \
+       'pg_catalog.anycompatible', 'pg_catalog.anycompatiblenonarray']::pg_catalog.regtype[]\
+       ::pg_catalog.oid[] AS types) t";
+
 /// Triggers of tables that are not the server's own, with what makes them what they are.
 const TRIGGERS: &str = "SELECT t.tgrelid::pg_catalog.text, t.tgname::pg_catalog.text, \
      t.tgenabled::pg_catalog.text, t.tgtype::pg_catalog.text, n.nspname::pg_catalog.text, \
      p.proname::pg_catalog.text, p.prosrc, p.prosecdef::pg_catalog.text, \
      p.proconfig::pg_catalog.text, (t.tgqual IS NOT NULL)::pg_catalog.text, \
-     (pg_catalog.cardinality(t.tgattr) OPERATOR(pg_catalog.>) 0)::pg_catalog.text \
+     (pg_catalog.cardinality(t.tgattr) OPERATOR(pg_catalog.>) 0)::pg_catalog.text, \
+     pg_catalog.encode(t.tgargs, 'escape') \
      FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p \
        ON p.oid OPERATOR(pg_catalog.=) t.tgfoid \
      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace \
@@ -114,6 +151,8 @@ pub const VERSION_QUERY: &str = "SELECT pg_catalog.concat_ws(':', \
            (ARRAY['r', 'p', 'v', 'm', 'f', 'c']::pg_catalog.\"char\"[])), \
      (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(p.oid, ' ', p.xmin))) \
        FROM pg_catalog.pg_proc p WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid), \
+     (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(o.oid, ' ', o.xmin))) \
+       FROM pg_catalog.pg_operator o WHERE o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid), \
      (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(t.oid, ' ', t.xmin))) \
        FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal), \
      (SELECT pg_catalog.sum(pg_catalog.hashtext(pg_catalog.concat(r.oid, ' ', r.xmin))) \

@@ -145,6 +145,7 @@ pub fn record(
     key_id: &str,
     key_check: &str,
     logical: LogicalType,
+    collation: Option<&str>,
 ) -> String {
     let domain = match column.mode {
         Mode::Deterministic => column.domain.as_str(),
@@ -152,12 +153,12 @@ pub fn record(
     };
     format!(
         "INSERT INTO pgveil.columns (relation, column_name, policy, mode, domain, keyring, key_id, \
-         key_check, type_oid, typmod, stage, fold) VALUES ({}::pg_catalog.regclass, {}, {}, {}, {}, \
-         {}, {}, {}, {}, {}, 'sealed', {}) ON CONFLICT (relation, column_name) DO UPDATE SET \
+         key_check, type_oid, typmod, stage, fold, \"collation\") VALUES ({}::pg_catalog.regclass, {}, {}, \
+         {}, {}, {}, {}, {}, {}, {}, 'sealed', {}, {}) ON CONFLICT (relation, column_name) DO UPDATE SET \
          policy = EXCLUDED.policy, mode = EXCLUDED.mode, domain = EXCLUDED.domain, \
          keyring = EXCLUDED.keyring, key_id = EXCLUDED.key_id, key_check = EXCLUDED.key_check, \
          type_oid = EXCLUDED.type_oid, typmod = EXCLUDED.typmod, stage = EXCLUDED.stage, \
-         fold = EXCLUDED.fold",
+         fold = EXCLUDED.fold, \"collation\" = EXCLUDED.\"collation\"",
         quote_literal(&quote_name(&table.schema, &table.table)),
         quote_literal(&column.column),
         quote_literal(&table.policy),
@@ -169,7 +170,13 @@ pub fn record(
         logical.oid(),
         logical.typmod(),
         fold_argument(column.fold),
+        collation_argument(collation),
     )
+}
+
+/// A recorded collation as SQL.
+pub fn collation_argument(collation: Option<&str>) -> String {
+    collation.map_or_else(|| "NULL".to_owned(), quote_literal)
 }
 
 /// A fold as SQL.

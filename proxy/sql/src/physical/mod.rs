@@ -13,9 +13,10 @@
 //! be compared by, and because the server then needs no locale for it.
 //!
 //! The parts: [`schema`] (the `pgveil` schema and `refuse`), [`column`] (a protected column and
-//! its guard), [`fold`] (how the server folds case), [`fill`] (the side table through which rows get their tokens), [`profile`] (encrypted copies), [`trigger`] (what is expected, and comparing),
+//! its guard), [`fold`] (how the server folds case), [`fill`] (the side table through which rows get their tokens), [`profile`] (encrypted copies), [`changes`] (the log of new tokens), [`trigger`] (what is expected, and comparing),
 //! [`own`] (the functions through which a client's DDL is completed).
 
+pub mod changes;
 pub mod column;
 pub mod fill;
 pub mod fold;

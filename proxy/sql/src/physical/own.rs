@@ -20,10 +20,13 @@ use crate::protection::TableProtection;
 pub struct OwnFunction {
     /// `pg_proc.proname`
     pub name: &'static str,
-    arguments: &'static str,
-    result: &'static str,
+    /// As in CREATE FUNCTION.
+    pub(super) arguments: &'static str,
+    pub(super) result: &'static str,
     /// `pg_proc.prosecdef`
     pub definer: bool,
+    /// The types of arguments that it has had: replacing it would leave those there.
+    pub(super) former: &'static [&'static str],
     /// `pg_proc.prosrc`
     pub body: &'static str,
 }
@@ -50,16 +53,20 @@ pub const REGENERATE: &str = "regenerate";
 /// The type of a profile's key.
 pub const KEY_TYPE: &str = "key_type";
 
+/// Makes the trigger that logs new tokens anew, for the columns that are sealed now.
+pub const LOG_CHANGES: &str = "log_changes";
+
 /// Stands for a function that the server cannot compute on tokens: raises, except for NULL.
 pub const UNCOMPUTED: &str = "uncomputed";
 
 /// All of them.
-pub const OWN_FUNCTIONS: [OwnFunction; 10] = [
+pub const OWN_FUNCTIONS: [OwnFunction; 11] = [
     OwnFunction {
         name: UNCOMPUTED,
         arguments: "token text",
         result: "text",
         definer: false,
+        former: &[],
         body: "
 BEGIN
   IF token IS NOT NULL THEN
@@ -75,9 +82,13 @@ END
         name: PROTECT,
         arguments: "new_relation regclass, new_column name, new_policy text, new_mode text, \
                     new_domain text, new_keyring text, new_key_id text, new_key_check text, \
-                    new_type_oid oid, new_typmod integer, new_fold text",
+                    new_type_oid oid, new_typmod integer, new_fold text, new_collation text",
         result: "void",
         definer: true,
+        former: &[
+            "regclass, name, text, text, text, text, text, text, oid, integer",
+            "regclass, name, text, text, text, text, text, text, oid, integer, text",
+        ],
         body: "
 BEGIN
   IF NOT EXISTS (
@@ -118,9 +129,9 @@ BEGIN
       HINT = 'All columns of a domain fold alike: correct the policy.';
   END IF;
   INSERT INTO pgveil.columns (relation, column_name, policy, mode, domain, keyring, key_id,
-    key_check, type_oid, typmod, stage, fold)
+    key_check, type_oid, typmod, stage, fold, \"collation\")
   VALUES (new_relation, new_column, new_policy, new_mode, new_domain, new_keyring, new_key_id,
-    new_key_check, new_type_oid, new_typmod, 'sealed', new_fold)
+    new_key_check, new_type_oid, new_typmod, 'sealed', new_fold, new_collation)
   ON CONFLICT (relation, column_name) DO NOTHING;
   IF NOT FOUND AND NOT EXISTS (
     SELECT FROM pgveil.columns c WHERE c.relation = new_relation AND c.column_name = new_column
@@ -139,6 +150,7 @@ END
         arguments: "of_relation regclass, of_column name, new_type_oid oid, new_typmod integer",
         result: "void",
         definer: true,
+        former: &[],
         body: "
 BEGIN
   IF NOT EXISTS (
@@ -147,7 +159,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege',
       MESSAGE = format('must be owner of table %s', of_relation);
   END IF;
-  UPDATE pgveil.columns SET type_oid = new_type_oid, typmod = new_typmod
+  UPDATE pgveil.columns SET type_oid = new_type_oid, typmod = new_typmod, \"collation\" = 'default'
   WHERE relation = of_relation AND column_name = of_column
     AND new_type_oid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype);
   IF NOT FOUND THEN
@@ -163,6 +175,7 @@ END
         arguments: "of_relation regclass, of_column name",
         result: "void",
         definer: false,
+        former: &[],
         body: "
 DECLARE
   filled boolean;
@@ -185,6 +198,7 @@ END
         arguments: "",
         result: "void",
         definer: true,
+        former: &[],
         // A column that was renamed behind our back has kept its guard: its record is what tells
         // the key of its tokens.
         body: "
@@ -210,6 +224,7 @@ END
         arguments: "of_relation regclass",
         result: "void",
         definer: true,
+        former: &[],
         body: "
 DECLARE
   new_owner oid;
@@ -248,6 +263,7 @@ END
         arguments: "of_relation regclass, of_column name, new_column name",
         result: "void",
         definer: true,
+        former: &[],
         // The guard, whose expression follows its column, tells that it is the same one.
         body: "
 BEGIN
@@ -281,6 +297,7 @@ END
         arguments: "of_relation regclass",
         result: "void",
         definer: true,
+        former: &[],
         body: "
 BEGIN
   IF NOT EXISTS (
@@ -306,6 +323,7 @@ END
         arguments: "of_relation regclass, function_name name, new_body text",
         result: "void",
         definer: true,
+        former: &[],
         // Whoever may call it may do as the table's owner, with whose rights the function runs.
         body: "
 DECLARE
@@ -338,10 +356,40 @@ END
 ",
     },
     OwnFunction {
+        name: LOG_CHANGES,
+        arguments: "of_relation regclass, function_name name, columns name[]",
+        result: "void",
+        definer: false,
+        former: &[],
+        body: "
+DECLARE
+  numbers text;
+  found_any boolean;
+BEGIN
+  IF EXISTS (
+    SELECT FROM pg_trigger t WHERE t.tgrelid = of_relation AND t.tgname = 'pgveil_changes') THEN
+    EXECUTE format('DROP TRIGGER pgveil_changes ON %s', of_relation);
+  END IF;
+  SELECT string_agg(quote_literal(COALESCE(a.attnum::text, '')), ', ' ORDER BY c.place),
+    count(a.attnum) > 0
+  INTO numbers, found_any
+  FROM unnest(columns) WITH ORDINALITY AS c (name, place)
+  LEFT JOIN (pg_attribute a JOIN pgveil.columns r
+      ON r.relation = a.attrelid AND r.column_name = a.attname AND r.stage = 'sealed')
+    ON a.attrelid = of_relation AND a.attname = c.name AND NOT a.attisdropped;
+  IF found_any THEN
+    EXECUTE format('CREATE TRIGGER pgveil_changes AFTER INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION pgveil.%I(%s)', of_relation, function_name, numbers);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER pgveil_changes', of_relation);
+  END IF;
+END
+",
+    },
+    OwnFunction {
         name: KEY_TYPE,
         arguments: "of_relation regclass, of_column name",
         result: "text",
         definer: false,
+        former: &[],
         body: "
 DECLARE
   found text;
@@ -362,14 +410,16 @@ END
     },
 ];
 
-/// What [`PROTECT`] was before columns could fold: replacing it would leave it there beside the new
-/// one.
-pub const DROP_FORMER_PROTECT: &str = "DROP FUNCTION IF EXISTS pgveil.protect(regclass, name, text, \
-     text, text, text, text, text, oid, integer)";
+/// What its name meant before, with other arguments.
+pub fn drop_former(function: &OwnFunction) -> Vec<String> {
+    let name = quote_name(SCHEMA, function.name);
+    let drop = |arguments: &&str| format!("DROP FUNCTION IF EXISTS {name}({arguments})");
+    function.former.iter().map(drop).collect()
+}
 
 /// Makes or replaces one of them.
 pub fn create_own(function: &OwnFunction) -> Vec<String> {
-    let OwnFunction { name, arguments, result, definer, body } = function;
+    let OwnFunction { name, arguments, result, definer, body, former: _ } = function;
     let name = quote_name(SCHEMA, name);
     let security = if *definer { "SECURITY DEFINER" } else { "SECURITY INVOKER" };
     vec![

@@ -1,5 +1,5 @@
 //! The `pgveil` schema: the record of sealed columns, and the function that refuses what is not
-//! a token. (A log of new tokens, for evaluating what the server cannot, will stand beside them.)
+//! a token.
 //!
 //! Every role may read the record: proxies load it over the client's own connection, so that no
 //! service account is needed, and what it holds (modes, domains, key ids) is no secret.
@@ -18,7 +18,8 @@ pub fn create_schema() -> Vec<String> {
 
 /// `pgveil.columns`: one row a protected column of the database, as it was when it was sealed.
 /// `type_oid` and `typmod` are the logical type, `key_id` and `key_check` the Fernet key; `fold`
-/// refers to what [`super::fold`] has recorded.
+/// refers to what [`super::fold`] has recorded; `collation` is the one that the column had before,
+/// `default` or its qualified name.
 pub fn create_columns() -> Vec<String> {
     let schema = quote_ident(SCHEMA);
     vec![
@@ -36,11 +37,17 @@ pub fn create_columns() -> Vec<String> {
   typmod integer NOT NULL,
   stage text NOT NULL CHECK (stage IN ('sealed', 'plain')),
   fold text REFERENCES {schema}.case_maps,
+  \"collation\" text,
   PRIMARY KEY (relation, column_name)
 )"
         ),
         format!("GRANT SELECT ON {schema}.columns TO PUBLIC"),
     ]
+}
+
+/// Adds the column for collations to a record that was made without it.
+pub fn add_collation_column() -> String {
+    format!("ALTER TABLE {}.columns ADD COLUMN \"collation\" text", quote_ident(SCHEMA))
 }
 
 /// The message of the error that `pgveil.refuse` raises.

@@ -38,10 +38,12 @@ pub struct ExpectedTrigger {
     pub name: String,
     /// Schema of its function; always `pgveil`.
     pub function_schema: String,
-    /// `pg_proc.proname` of its function; it takes no arguments.
+    /// `pg_proc.proname` of its function.
     pub function_name: String,
     /// `pg_trigger.tgtype`
     pub tgtype: i16,
+    /// What it gives its function.
+    pub arguments: Vec<String>,
     /// `pg_proc.prosrc` of its function.
     pub body: String,
     /// The comment on its function.
@@ -63,6 +65,8 @@ pub struct FoundTrigger {
     pub enabled: char,
     /// `tgtype`
     pub tgtype: i16,
+    /// `encode(tgargs, 'escape')`
+    pub arguments: String,
     /// `prosrc`
     pub body: String,
     /// `prosecdef`
@@ -135,6 +139,7 @@ fn expected(
         function_schema: super::SCHEMA.to_owned(),
         function_name: profile::function_name(name, table),
         tgtype,
+        arguments: Vec::new(),
         body,
         comment: function_comment(table),
     }
@@ -157,6 +162,11 @@ pub fn compare(expected: &ExpectedTrigger, found: Option<&FoundTrigger>) -> Resu
             }
             if found.tgtype != expected.tgtype {
                 add("fires at other events than declared");
+            }
+            // Each argument ends in a zero byte.
+            let arguments = expected.arguments.iter().map(|a| format!("{a}\\000"));
+            if found.arguments != arguments.collect::<String>() {
+                add("has other arguments");
             }
             if found.condition {
                 add("has a WHEN condition");

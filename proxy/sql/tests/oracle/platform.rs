@@ -131,6 +131,7 @@ pub(super) fn catalog(mode: Mode) -> Catalog {
                 ],
             );
             protected.push(ColumnProtection {
+                computed: false,
                 column: (*column).to_owned(),
                 mode,
                 domain: domain.to_owned(),

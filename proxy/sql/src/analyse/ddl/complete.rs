@@ -14,7 +14,7 @@ use sqlparser::ast::ObjectName;
 
 use super::super::Analysis;
 use crate::catalog::{Relation, SealedColumn};
-use crate::physical::column::fold_argument;
+use crate::physical::column::{collation_argument, fold_argument};
 use crate::physical::{
     ExpectedTrigger, SCHEMA, expected_on_partition, expected_triggers, own, profile, quote_literal,
     quote_name,
@@ -94,11 +94,13 @@ impl<'c> Analysis<'c> {
         }
     }
 
-    /// Records a column that the statement makes.
+    /// Records a column that the statement makes. `collation`: the one that it would have, as it is
+    /// recorded.
     pub(super) fn record(
         &mut self,
         column: &SealedColumn,
         logical: LogicalType,
+        collation: Option<&str>,
     ) -> Result<(), Refusal> {
         self.prepared(&format!("{}.{}", column.schema, column.table))?;
         if column.key_id.is_empty() {
@@ -124,6 +126,7 @@ impl<'c> Analysis<'c> {
         .into();
         arguments.extend(type_arguments(logical));
         arguments.push(fold_argument(column.fold));
+        arguments.push(collation_argument(collation));
         let step = own::perform(own::PROTECT, &column.schema, &column.table, &arguments);
         self.completion.after.push(step);
         Ok(())

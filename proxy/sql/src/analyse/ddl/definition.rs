@@ -146,6 +146,7 @@ impl<'c> Analysis<'c> {
             guard_condition(&column.column)
         );
         self.put(self.bytes(name + 1, type_end), guard);
+        let mut collated = "default".to_owned();
         for option in &definition.options {
             match &option.option {
                 ColumnOption::Null
@@ -159,19 +160,20 @@ impl<'c> Analysis<'c> {
                     self.sealed_default(expr, sealed, &definition.name)?;
                 }
                 ColumnOption::Collation(collation) => {
-                    self.drop_collation(collation, column, &definition.name, type_end, end)?;
+                    let at = &definition.name;
+                    collated = self.drop_collation(collation, column, at, type_end, end)?;
                 }
                 _ => {
                     return Err(unsealable(column, "a clause in its definition", &definition.name));
                 }
             }
         }
-        self.record(column, sealed.logical)?;
+        self.record(column, sealed.logical, Some(&collated))?;
         Ok(())
     }
 
     /// Tokens are compared by their bytes. What the application's collation says is equality,
-    /// where it is deterministic.
+    /// where it is deterministic. Returns what is recorded of it.
     fn drop_collation(
         &mut self,
         collation: &ObjectName,
@@ -179,21 +181,22 @@ impl<'c> Analysis<'c> {
         at: &Ident,
         from: usize,
         end: usize,
-    ) -> Result<(), Refusal> {
-        let known = parts(collation).is_some_and(|parts| {
-            matches!(
-                parts.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
-                [name] | ["pg_catalog", name]
-                    if matches!(*name, "C" | "POSIX" | "default" | "ucs_basic")
-            )
-        });
+    ) -> Result<String, Refusal> {
+        let parts = parts(collation).unwrap_or_default();
+        let recorded = match parts.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["default"] | ["pg_catalog", "default"] => Some("default".to_owned()),
+            [name] | ["pg_catalog", name] if matches!(*name, "C" | "POSIX" | "ucs_basic") => {
+                Some(format!("pg_catalog.{}", as_shown(name)))
+            }
+            _ => None,
+        };
         let clause = (from..end).find(|index| self.is(*index, "collate"));
-        let Some(clause) = clause.filter(|_| known) else {
+        let (Some(clause), Some(recorded)) = (clause, recorded) else {
             return Err(unsealable(column, "its collation", at));
         };
         let (_, behind) = self.name_at(clause + 1);
         self.put(self.bytes(clause, behind), String::new());
-        Ok(())
+        Ok(recorded)
     }
 
     /// A default of a sealed column: a constant, which becomes its token.
@@ -337,6 +340,12 @@ impl<'c> Analysis<'c> {
         }
         Ok(())
     }
+}
+
+/// A name as the server's `quote_ident` shows it.
+fn as_shown(name: &str) -> String {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if plain { name.to_owned() } else { quote_ident(name) }
 }
 
 /// The constant NULL, with whatever cast.

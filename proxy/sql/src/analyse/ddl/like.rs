@@ -6,7 +6,7 @@
 
 use super::super::Analysis;
 use super::super::meet::path;
-use crate::catalog::Relation;
+use crate::catalog::{Relation, SealedRef};
 use crate::physical::column::add_guard;
 use crate::refusal::{Reason, Refusal};
 
@@ -67,13 +67,13 @@ impl Analysis<'_> {
             return Ok(true);
         }
         let guarded = guards && matches!(source.kind, 'r' | 'p');
-        for column in sealed(source) {
-            let (name, logical) = column;
+        for (name, sealed) in sealed(source) {
+            let collation = &self.catalog.column(sealed.column).collation;
             if !guarded {
                 self.completion.after.push(add_guard(declared, name));
             }
             if let Some(next) = self.declared_column(&declared.schema, &declared.table, name) {
-                self.record(next, logical)?;
+                self.record(next, sealed.logical, collation.as_deref())?;
             }
         }
         let has = |name: &str| source.columns.iter().any(|c| c.name == *name);
@@ -83,7 +83,7 @@ impl Analysis<'_> {
     }
 }
 
-fn sealed(relation: &Relation) -> impl Iterator<Item = (&str, pgveil_seal::LogicalType)> {
+fn sealed(relation: &Relation) -> impl Iterator<Item = (&str, SealedRef)> {
     let columns = relation.columns.iter();
-    columns.filter_map(|column| Some((column.name.as_str(), column.sealed?.logical)))
+    columns.filter_map(|column| Some((column.name.as_str(), column.sealed?)))
 }

@@ -157,7 +157,8 @@ impl<'c> Analysis<'c> {
         for column in &partition.columns {
             let declared = self.declared_column(&next.schema, &next.table, &column.name);
             if let (Some(sealed), Some(declared)) = (column.sealed, declared) {
-                self.record(declared, sealed.logical)?;
+                let collation = &self.catalog.column(sealed.column).collation;
+                self.record(declared, sealed.logical, collation.as_deref())?;
             }
         }
         if let Some((root, declared)) = kept.and_then(|root| Some((root, root.profile.as_ref()?))) {

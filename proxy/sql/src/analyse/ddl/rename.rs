@@ -271,7 +271,8 @@ fn declares_alike(relation: &Relation, was: &TableProtection, next: &TableProtec
 
 /// Tokens of one are tokens of the other.
 pub(super) fn alike(left: &ColumnProtection, right: &ColumnProtection) -> bool {
-    ColumnProtection { column: right.column.clone(), ..left.clone() } == *right
+    let ColumnProtection { column, computed, .. } = right.clone();
+    ColumnProtection { column, computed, ..left.clone() } == *right
 }
 
 /// What a declaration says, in words.
