@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use pgveil_policy::{Policies, Reveal, Reviewer, SessionFacts, Verdict};
 use pgveil_seal::Keyring;
+use pgveil_sql::Resolved;
 use pgveil_sql::catalog::{
     Catalog, CatalogError, CatalogLoad, QUERIES, SETTINGS_QUERY, SealedColumn, Settings,
 };
@@ -233,7 +234,9 @@ fn judge(planned: &Planned, reviewer: &mut Reviewer, session: &SessionFacts) -> 
 fn upstream(sql: &str, script: &Script, catalog: &Catalog, answers: &[Answer]) -> String {
     let refused = |index: usize, _: &Planned| matches!(answers[index], Answer::Refused(_));
     let mut seal = |slot: &Slot, _: &str| Ok(placeholder(slot, catalog));
-    let (Rendered { text, moved }, _) = pgveil_sql::render(sql, script, &refused, &mut seal);
+    let mut resolve = |planned: &Planned, index: usize| Ok(resolved(planned, index, catalog));
+    let (Rendered { text, moved }, _) =
+        pgveil_sql::render(sql, script, &refused, &mut seal, &mut resolve);
     // The edits are ours: names of tokens and identifiers. Between them is the client's text.
     let mut shown = String::with_capacity(text.len());
     let mut end = 0;
@@ -253,6 +256,18 @@ fn push_redacted(out: &mut String, piece: &str) {
     out.push_str(&piece[..start]);
     out.push_str(&pgveil_sql::redact(inner));
     out.push_str(&piece[start + inner.len()..]);
+}
+
+/// What decides a predicate is known when the statement runs.
+fn resolved(planned: &Planned, index: usize, catalog: &Catalog) -> Resolved {
+    let column = planned.resolves.get(index).map(|resolve| catalog.column(resolve.column));
+    Resolved {
+        relation: column.map_or(0, |column| column.relation),
+        number: column.map_or(0, |column| column.number),
+        matched: "<handles that match>".to_owned(),
+        unknown: "<handles of NULL>".to_owned(),
+        known: "<what is known>".to_owned(),
+    }
 }
 
 fn placeholder(slot: &Slot, catalog: &Catalog) -> String {
@@ -292,6 +307,19 @@ fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Cat
             param.client + 1,
             column.table,
             column.column
+        );
+    }
+    for resolve in &planned.resolves {
+        let column = catalog.column(resolve.column);
+        let with: Vec<String> =
+            resolve.params.iter().map(|index| format!("${}", index + 1)).collect();
+        let with =
+            if with.is_empty() { String::new() } else { format!(" and {}", with.join(", ")) };
+        let _ = writeln!(
+            out,
+            "  resolved: a predicate over the values of {}.{}{with}, evaluated here; handles of \
+             those that match are sent",
+            column.table, column.column
         );
     }
     let opened: Vec<String> = output

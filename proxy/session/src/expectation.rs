@@ -41,6 +41,8 @@ pub(crate) enum Expected {
         /// See [`Expected::Parse`].
         refusal: Option<Box<Placed>>,
     },
+    /// Close or Bind of a client's portal that runs again: it has had the answer.
+    Again,
     /// Describe of a statement: ParameterDescription, then RowDescription or NoData.
     DescribeStatement(Option<Arc<Prepared>>),
     /// Describe of a portal: RowDescription or NoData.
@@ -105,6 +107,11 @@ impl Queue {
     /// The entry that the next response belongs to.
     pub(crate) fn front(&mut self) -> Option<&mut Expectation> {
         self.entries.front_mut()
+    }
+
+    /// True when the entry of this number is still to be answered.
+    pub(crate) fn has(&self, seq: u64) -> bool {
+        self.entries.iter().any(|entry| entry.seq == seq)
     }
 
     pub(crate) fn pop(&mut self) -> Option<Expectation> {

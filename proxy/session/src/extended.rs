@@ -1,18 +1,21 @@
 //! The extended query protocol: Parse, Bind, Describe, Execute, Close.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use pgveil_sql::plan::{Planned, Referred, ServerParam, Slot, Verb};
+use pgveil_sql::plan::{Planned, RESOLVED_PARAMS, Referred, ServerParam, Slot, Verb};
 use pgveil_sql::refusal::Refusal;
-use pgveil_sql::{REFUSED, render};
-use pgveil_wire::frame::Frame;
+use pgveil_sql::{REFUSED, Resolved, render};
+use pgveil_wire::frame::{Frame, HEADER};
 use pgveil_wire::frontend::{self, Bind, BindBuilder, Parse, Target};
 
+use crate::catalog_cache::Loaded;
 use crate::expectation::{Change, Expected, Owner, Placed};
 use crate::names::{Lookup, Meaning};
 use crate::params;
 use crate::prepared::{Access, Analysed, Portal, Prepared};
+use crate::resolving::{Rerun, Resolution};
 use crate::session::{Halt, Session};
 use crate::simple::{malformed, own_script, seal_literal, without_position};
 
@@ -90,7 +93,10 @@ impl Session {
             let loaded = &self.loaded;
             let mut seal = |slot: &Slot, value: &str| seal_literal(loaded, slot, value);
             let script = own.as_ref().unwrap_or(&analysed.script);
-            let (rendered, failed) = render(&analysed.text, script, &|_, _| false, &mut seal);
+            let mut resolve =
+                |planned: &Planned, index: usize| Ok(bound_later(loaded, planned, index));
+            let (rendered, failed) =
+                render(&analysed.text, script, &|_, _| false, &mut seal, &mut resolve);
             if let Some((_, refusal)) = failed.into_iter().map(without_position).next() {
                 return Err(refusal.into());
             }
@@ -110,15 +116,20 @@ impl Session {
     fn send_parse(&mut self, frame: Frame<'_>, parse: &Parse<'_>, prepared: Prepared) {
         let params = prepared.planned().map(|planned| &planned.params);
         let server = params.map_or(&[][..], |params| &params.server);
+        let resolved = params.map_or(0, |params| params.resolved * RESOLVED_PARAMS);
         if server.is_empty() && *prepared.rendered.text == *prepared.analysed.text {
             self.forward(frame);
         } else {
             let out = self.link.server.output.tail();
             let text = prepared.rendered.text.as_bytes();
-            if server.is_empty() {
+            if server.is_empty() && resolved == 0 {
                 frontend::write_parse(out, parse.name, text, prepared.types.iter().copied());
             } else {
-                let types = server.iter().map(|param| server_type(param, &prepared.types));
+                let types = (0..server.len() + resolved).map(|index| {
+                    server
+                        .get(index)
+                        .map_or(TEXT_ARRAY, |param| server_type(param, &prepared.types))
+                });
                 frontend::write_parse(out, parse.name, text, types);
             }
         }
@@ -233,18 +244,16 @@ impl Session {
         let (prepared, access) = self.bound(&prepared, planned).await?;
         let Some(planned) = prepared.planned() else { return Ok(()) };
         let mut folded = Box::default();
+        let mut resolved = None;
         if planned.params.is_identity() {
             self.forward(frame);
         } else {
             params::check_counts(bind, planned)?;
-            let utf8 = self.is_utf8_client();
-            let encoding = (!utf8).then_some(&*self.settings.client_encoding);
+            let resolution = self.resolve_bind(bind, planned, false).await?;
+            let start = self.link.server.output.tail().len();
+            self.write_bind(bind, planned, resolution.as_deref())?;
+            resolved = resolution.map(|resolution| (resolution, Arc::from(frame.bytes)));
             let out = self.link.server.output.tail();
-            let start = out.len();
-            if let Err(refusal) = params::write_bind(out, bind, planned, &self.loaded, encoding) {
-                out.truncate(start);
-                return Err(refusal.into());
-            }
             if out.len() - start <= KEPT_BIND && params::stores_folded(planned, &self.loaded) {
                 folded = out[start..].into();
             }
@@ -252,8 +261,90 @@ impl Session {
         if !planned.facts.relations.is_empty() || prepared.rows_of.is_some() {
             self.last_rewrite = Some(Arc::clone(&prepared.rendered));
         }
-        let portal = Arc::new(Portal { prepared, access, hold: false, folded });
-        self.expect_bind(bind.portal, Some(portal));
+        let ran = AtomicBool::new(false);
+        let portal = Portal { prepared, access, hold: false, folded, resolved, ran };
+        self.expect_bind(bind.portal, Some(Arc::new(portal)));
+        Ok(())
+    }
+
+    async fn resolve_bind(
+        &mut self,
+        bind: &Bind<'_>,
+        planned: &Planned,
+        older: bool,
+    ) -> Result<Option<Arc<Resolution>>, Halt> {
+        if planned.resolves.is_empty() {
+            return Ok(None);
+        }
+        let settings = Arc::clone(&self.settings);
+        let encoding = (!self.is_utf8_client()).then_some(&*settings.client_encoding);
+        let value = |index| params::text(bind, index, encoding);
+        self.resolve(planned, &value, older).await.map(Some)
+    }
+
+    fn write_bind(
+        &mut self,
+        bind: &Bind<'_>,
+        planned: &Planned,
+        resolution: Option<&Resolution>,
+    ) -> Result<(), Refusal> {
+        let encoding = (!self.is_utf8_client()).then_some(&*self.settings.client_encoding);
+        let out = self.link.server.output.tail();
+        let start = out.len();
+        let written = params::write_bind(out, bind, planned, &self.loaded, encoding, resolution);
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    /// Runs a portal again whose rows were not right: the client has had the answer to its Bind.
+    pub(crate) async fn bind_again(
+        &mut self,
+        bound: &Arc<[u8]>,
+        execute: &Arc<[u8]>,
+        refusal: Option<Refusal>,
+    ) -> Result<(), Halt> {
+        let older = self.resolving_again.is_some_and(|(_, older)| older);
+        let Ok(bind) = Bind::decode(bound.get(HEADER..).unwrap_or_default()) else { return Ok(()) };
+        let found = self.statements.lookup(bind.statement, self.batch);
+        let Lookup::Known(prepared) = found else {
+            self.refuse_bind(bind.portal, changed(), None);
+            return Ok(());
+        };
+        let Some(planned) = prepared.planned() else { return Ok(()) };
+        let resolved = match refusal {
+            Some(refusal) => Err(Halt::Refused(refusal)),
+            None => self.resolve_bind(&bind, planned, older).await,
+        };
+        let resolution = match resolved {
+            Ok(Some(resolution)) => resolution,
+            Ok(None) => return Ok(()),
+            Err(Halt::Refused(refusal)) => {
+                self.refuse_bind(bind.portal, refusal, Some(&prepared));
+                return Ok(());
+            }
+            Err(halt) => return Err(halt),
+        };
+        if !bind.portal.is_empty() {
+            frontend::write_close(self.link.server.output.tail(), b'P', bind.portal);
+            self.expect(Owner::Client, Expected::Again, None);
+        }
+        if let Err(refusal) = self.write_bind(&bind, planned, Some(&resolution)) {
+            self.refuse_bind(bind.portal, refusal, Some(&prepared));
+            return Ok(());
+        }
+        self.expect(Owner::Client, Expected::Again, None);
+        let portal = match self.portals.lookup(bind.portal, self.batch) {
+            Lookup::Known(portal) => Some(portal),
+            _ => None,
+        };
+        let rerun = Rerun::Portal { bind: Arc::clone(bound), execute: Arc::clone(execute) };
+        self.judge_next(resolution, rerun, planned.once);
+        self.link.server.output.tail().extend_from_slice(execute);
+        let started = Instant::now();
+        self.expect(Owner::Client, Expected::Execute { portal, started }, None);
+        self.sent_extended();
         Ok(())
     }
 
@@ -427,6 +518,15 @@ impl Session {
         if let Some(planned) = planned {
             self.note_effects(planned);
         }
+        if let Some((portal, (resolution, bind))) =
+            portal.as_ref().and_then(|portal| Some((portal, portal.resolved.as_ref()?)))
+        {
+            let rerun = Rerun::Portal { bind: Arc::clone(bind), execute: Arc::from(frame.bytes) };
+            // Rows that were sent cannot be taken back.
+            let ran = portal.ran.swap(true, Ordering::Relaxed);
+            let once = ran || portal.prepared.planned().is_none_or(|planned| planned.once);
+            self.judge_next(Arc::clone(resolution), rerun, once);
+        }
         self.forward(frame);
         let started = Instant::now();
         self.expect(Owner::Client, Expected::Execute { portal, started }, None);
@@ -454,11 +554,32 @@ impl Session {
     }
 }
 
+/// Oids of `text` and `text[]`.
+const TEXT: u32 = 25;
+const TEXT_ARRAY: u32 = 1009;
+
+/// A predicate of a prepared statement: what decides it comes with the Bind.
+fn bound_later(loaded: &Loaded, planned: &Planned, index: usize) -> Resolved {
+    let column = planned.resolves.get(index).map(|resolve| loaded.catalog.column(resolve.column));
+    let param = |place: usize| {
+        let number = planned.params.server.len() + index * RESOLVED_PARAMS + place;
+        format!("${number}::pg_catalog.text[]")
+    };
+    Resolved {
+        relation: column.map_or(0, |column| column.relation),
+        number: column.map_or(0, |column| column.number),
+        matched: param(1),
+        unknown: param(2),
+        known: param(3),
+    }
+}
+
 /// The type of a server's parameter in our Parse: tokens are text whatever they stand for.
 fn server_type(param: &ServerParam, declared: &[u32]) -> u32 {
     match &param.seal {
-        Some(seal) if seal.array => 1009,
-        Some(_) => 25,
+        Some(seal) if seal.array => TEXT_ARRAY,
+        Some(_) => TEXT,
+        None if param.withheld => TEXT,
         None => declared.get(param.client).copied().unwrap_or(0),
     }
 }

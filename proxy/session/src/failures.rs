@@ -43,6 +43,9 @@ impl Session {
         };
         self.copying = false;
         self.copy = None;
+        if self.judges_front_at_all() {
+            self.drop_judging();
+        }
         match owner {
             Owner::Own => self.step_error(&fields),
             Owner::Client => {
@@ -55,6 +58,7 @@ impl Session {
                     .is_some_and(|entry| matches!(entry.expected, Expected::Sync));
                 if !script && !commit {
                     self.fail();
+                    self.judging = self.judging.take().filter(|j| self.queue.has(j.seq));
                 }
             }
         }

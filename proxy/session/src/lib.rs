@@ -16,6 +16,7 @@
 //! | [`responses`], [`output`], [`errors`] | the server's |
 //! | [`referred`] | names that SQL gives: PREPARE, DECLARE |
 //! | [`copying`] | the data of COPY |
+//! | [`resolving`], [`dictionary`] | predicates that are decided on values |
 //! | [`own_step`], [`refresh`], [`catalog_cache`] | queries of ours, and the catalog they read |
 //! | [`review`], [`sealing`], [`own_command`] | policy, keys, `SHOW pgveil...` |
 //!
@@ -32,6 +33,7 @@ mod address;
 mod cancel;
 mod catalog_cache;
 mod copying;
+mod dictionary;
 mod errors;
 mod expectation;
 mod extended;
@@ -51,6 +53,7 @@ mod proxy;
 mod referred;
 mod refresh;
 mod relay;
+mod resolving;
 mod responses;
 mod review;
 mod sealing;

@@ -28,6 +28,9 @@ pub struct Options {
     pub max_connections: usize,
     /// The largest message in bytes, in both directions. The server's own limit is 1 GiB.
     pub max_frame: usize,
+    /// Bytes that the values of protected columns may take in memory, for predicates that the
+    /// server cannot decide on tokens.
+    pub dictionary_memory: usize,
     /// Let `replication` connections through. What they carry is not looked at.
     pub allow_replication: bool,
     /// How long open sessions may go on after the shutdown began.
@@ -46,6 +49,7 @@ impl Options {
             startup_timeout: Duration::from_mins(1),
             max_connections: 1000,
             max_frame: pgveil_wire::frame::LARGE_LIMIT,
+            dictionary_memory: 512 << 20,
             allow_replication: false,
             shutdown_timeout: Duration::from_secs(10),
         }

@@ -582,7 +582,7 @@ mod tests {
             array: false,
             described: 1043,
         };
-        let param = |client, seal| ServerParam { client, seal };
+        let param = |client, seal| ServerParam { client, seal, withheld: false };
         let params = ParamMap {
             client: 3,
             server: vec![
@@ -591,6 +591,7 @@ mod tests {
                 param(2, Some(seal.clone())),
                 param(0, None),
             ],
+            resolved: 0,
         };
         assert_eq!(described_types(&params, &[0, 0, 25], &[25, 23, 25, 20]), [1043, 23, 25]);
         assert_eq!(described_types(&params, &[], &[25, 23, 25, 20]), [1043, 23, 1043]);

@@ -1,12 +1,13 @@
 //! A client's Bind turned into the server's.
 
 use pgveil_seal::{ArrayError, MapError, map_binary_array, map_text_array};
-use pgveil_sql::plan::{ParamSeal, Planned};
+use pgveil_sql::plan::{ParamSeal, Planned, RESOLVED_PARAMS};
 use pgveil_sql::refusal::Refusal;
 use pgveil_wire::frontend::{Bind, BindBuilder};
 use pgveil_wire::write;
 
 use crate::catalog_cache::Loaded;
+use crate::resolving::Resolution;
 use crate::simple::{foreign_encoding, seal_literal};
 
 /// Oid of `text`, the type of every token.
@@ -42,11 +43,14 @@ pub(crate) fn write_bind(
     planned: &Planned,
     loaded: &Loaded,
     encoding: Option<&str>,
+    resolution: Option<&Resolution>,
 ) -> Result<(), Refusal> {
     let server = &planned.params.server;
     let values: Vec<Option<&[u8]>> = bind.values().collect();
-    let formats = server.iter().map(|param| bind.formats.of(param.client));
-    let builder = BindBuilder::begin(out, bind.portal, bind.statement, formats, server.len());
+    let count = server.len() + planned.params.resolved * RESOLVED_PARAMS;
+    let format = |index: usize| server.get(index).map_or(0, |param| bind.formats.of(param.client));
+    let formats = (0..count).map(format);
+    let builder = BindBuilder::begin(out, bind.portal, bind.statement, formats, count);
     for param in server {
         let value = values.get(param.client).copied().flatten();
         match (&param.seal, value) {
@@ -63,12 +67,32 @@ pub(crate) fn write_bind(
                 let length = u32::try_from(out.len() - length_at - 4).unwrap_or(u32::MAX);
                 out[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
             }
+            (_, value) if param.withheld => write::value(out, value.map(|_| &b""[..])),
             // Not sealed, or NULL, which stays NULL.
             (_, value) => write::value(out, value),
         }
     }
+    for value in resolution.into_iter().flat_map(Resolution::values).flatten() {
+        write::value(out, Some(value.as_bytes()));
+    }
     builder.finish(out, bind.results_bytes);
     Ok(())
+}
+
+/// A parameter of the client's that a predicate is decided with, as text.
+pub(crate) fn text(
+    bind: &Bind<'_>,
+    index: usize,
+    encoding: Option<&str>,
+) -> Result<Option<String>, Refusal> {
+    let Some(value) = bind.values().nth(index).flatten() else { return Ok(None) };
+    if let Some(encoding) = encoding
+        && !value.is_ascii()
+    {
+        return Err(foreign_encoding(encoding));
+    }
+    let text = pgveil_seal::check_text(value);
+    text.map(|text| Some(text.to_owned())).map_err(|error| crate::sealing::value_refusal(&error))
 }
 
 /// The statement stores a parameter in a column that folds.

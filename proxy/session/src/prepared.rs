@@ -1,7 +1,7 @@
 //! Statement strings analysed, and what prepared statements and portals keep of them.
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pgveil_sql::catalog::Settings;
@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 
 use crate::catalog_cache::Loaded;
 use crate::output::Cell;
+use crate::resolving::Resolution;
 
 /// A statement string and its plan.
 #[derive(Debug)]
@@ -85,8 +86,13 @@ impl Analysed {
     pub(crate) fn rendered(&self) -> &Arc<Rendered> {
         self.rendered.get_or_init(|| {
             let mut no_literal = |_: &Slot, value: &str| Ok(value.to_owned());
-            let (rendered, _) =
-                pgveil_sql::render(&self.text, &self.script, &|_, _| false, &mut no_literal);
+            let (rendered, _) = pgveil_sql::render(
+                &self.text,
+                &self.script,
+                &|_, _| false,
+                &mut no_literal,
+                &mut unresolved,
+            );
             Arc::new(rendered)
         })
     }
@@ -95,6 +101,17 @@ impl Analysed {
     pub(crate) fn is_fixed(&self) -> bool {
         self.script.statements.iter().all(holds_no_value)
     }
+}
+
+/// Where no predicate is decided on values.
+pub(crate) fn unresolved(_: &Planned, _: usize) -> Result<pgveil_sql::Resolved, Refusal> {
+    Err(Refusal {
+        code: "0A000",
+        message: "pgveil does not evaluate predicates here".to_owned(),
+        detail: None,
+        hint: None,
+        position: None,
+    })
 }
 
 /// A statement that runs and has no literal to be sealed: its text holds no protected value.
@@ -280,4 +297,8 @@ pub(crate) struct Portal {
     /// The Bind that was sent, if it stores values of columns that fold and is not long: see
     /// [`crate::fold_details`].
     pub(crate) folded: Box<[u8]>,
+    /// Its predicates as they were decided, and its Bind as the client sent it.
+    pub(crate) resolved: Option<(Arc<Resolution>, Arc<[u8]>)>,
+    /// Some of its rows were asked for.
+    pub(crate) ran: AtomicBool,
 }

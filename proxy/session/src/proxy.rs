@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::catalog_cache::Catalogs;
+use crate::dictionary::Dictionaries;
 use crate::errors::{self, Severity};
 use crate::options::Options;
 use crate::peer::Peer;
@@ -67,6 +68,7 @@ pub struct Proxy {
     pub(crate) policies: Arc<Policies>,
     pub(crate) keys: Keyrings,
     pub(crate) catalogs: Catalogs,
+    pub(crate) dictionaries: Dictionaries,
     admission: Arc<Semaphore>,
 }
 
@@ -92,7 +94,9 @@ impl Proxy {
         // A semaphore has room for fewer permits than a usize has numbers.
         let connections = options.max_connections.min(Semaphore::MAX_PERMITS);
         let admission = Arc::new(Semaphore::new(connections));
-        Ok(Arc::new(Self { options, policies, keys, catalogs: Catalogs::default(), admission }))
+        let (catalogs, dictionaries) =
+            (Catalogs::default(), Dictionaries::new(options.dictionary_memory));
+        Ok(Arc::new(Self { options, policies, keys, catalogs, dictionaries, admission }))
     }
 
     /// True when there is nothing to protect.

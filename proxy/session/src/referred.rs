@@ -4,6 +4,7 @@
 //! prepared by either can be run by either.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use pgveil_sql::plan::{Edit, Name, Planned, Referred, Rendered, Verb};
 use pgveil_sql::refusal::Refusal;
@@ -129,6 +130,7 @@ impl Session {
             // A DECLARE may be under way.
             Lookup::Unknown if !self.queue.is_empty() => Err(Halt::Wait),
             Lookup::Unknown | Lookup::Other | Lookup::Stale => Ok(None),
+            Lookup::Known(portal) if portal.resolved.is_some() => Err(resolved_cursor(name).into()),
             Lookup::Known(portal) => Ok(Some(Run {
                 prepared: Arc::clone(&portal.prepared),
                 access: Arc::clone(&portal.access),
@@ -185,8 +187,14 @@ impl Session {
             (Name::Cursor { name, hold }, Some(prepared)) => {
                 let Some(plan) = prepared.planned() else { return Ok(None) };
                 let access = self.access(plan)?;
-                let portal =
-                    Arc::new(Portal { prepared, access, hold: *hold, folded: Box::default() });
+                let portal = Arc::new(Portal {
+                    prepared,
+                    access,
+                    hold: *hold,
+                    folded: Box::default(),
+                    resolved: None,
+                    ran: AtomicBool::new(false),
+                });
                 Given::Cursor(name.as_bytes().into(), Meaning::Known(portal))
             }
         }))
@@ -222,5 +230,16 @@ fn stored(name: &str, planned: &Planned) -> Refusal {
         detail: Some("CREATE TABLE AS would store its tokens in a plain table.".to_owned()),
         hint: Some("Select the plain columns only, or run it from a client.".to_owned()),
         position: Some(planned.range.start),
+    }
+}
+
+/// What its rows are is known when they come, and nothing holds them back here.
+fn resolved_cursor(name: &str) -> Refusal {
+    Refusal {
+        code: "0A000",
+        message: format!("pgveil cannot read the portal \"{name}\" with FETCH"),
+        detail: Some("Its statement has predicates that are decided on values.".to_owned()),
+        hint: Some("Send Execute in the extended protocol.".to_owned()),
+        position: None,
     }
 }

@@ -71,7 +71,12 @@ impl Session {
                 break;
             };
             *at += header.size;
+            let judged = self.judges_front();
+            let start = self.link.client.output.tail().len();
             self.server_frame(header.tag, frame)?;
+            if judged {
+                self.hold(start);
+            }
         }
         Ok(())
     }
@@ -82,8 +87,9 @@ impl Session {
             return false;
         }
         let reveal = self.reveal;
+        let holds = self.judges_front();
         let Some(entry) = self.queue.front() else { return false };
-        if entry.owner == Owner::Own {
+        if entry.owner == Owner::Own || holds {
             return false;
         }
         let works = |access: &Access| reveal && access.work().is_some();
@@ -148,6 +154,12 @@ impl Session {
         if self.queue.front().is_some_and(|entry| entry.owner == Owner::Own) {
             return;
         }
+        if self.judging.is_some()
+            && let Ok(fields) = ErrorFields::decode(&frame[HEADER..])
+            && self.takes_report(&fields)
+        {
+            return;
+        }
         if (errors::may_hold_token(frame) || self.answers_wrapped())
             && let Ok(fields) = ErrorFields::decode(&frame[HEADER..])
         {
@@ -168,6 +180,7 @@ impl Session {
                 self.answer(frame);
                 self.pop_settled();
             }
+            (Expected::Again, tag::BIND_COMPLETE | tag::CLOSE_COMPLETE) => self.pop_settled(),
             (Expected::DescribeStatement(prepared), tag::PARAMETER_DESCRIPTION) => {
                 let prepared = prepared.clone();
                 self.parameter_description(frame, prepared.as_deref())?;
@@ -327,6 +340,10 @@ impl Session {
     }
 
     fn execute_complete(&mut self, kind: u8, frame: &[u8]) {
+        if self.judges_front_at_all() && self.ends_judging() {
+            self.pop_settled();
+            return;
+        }
         let Some(entry) = self.queue.front() else { return };
         let Expected::Execute { portal, started } = &entry.expected else { return };
         let (portal, started) = (portal.clone(), *started);
@@ -431,6 +448,7 @@ impl Session {
             return Err(UNFIT);
         }
         let owner = entry.owner;
+        let again = self.judges_front_at_all() && self.ends_judging();
         self.pop_settled();
         self.status = status;
         if status == TransactionStatus::Idle {
@@ -442,6 +460,7 @@ impl Session {
             }
         }
         match owner {
+            Owner::Client if again => {}
             Owner::Client => {
                 self.silenced = false;
                 self.send(frame);

@@ -27,6 +27,7 @@ use crate::own_step::Step;
 use crate::peer::{Buffer, ClientGone, HIGH_WATER, Link};
 use crate::prepared::{Access, Portal, Prepared};
 use crate::proxy::Proxy;
+use crate::resolving::Judging;
 use crate::sealing::Sealing;
 use crate::startup::{Authenticated, Identity};
 
@@ -156,6 +157,13 @@ pub(crate) struct Session {
     /// The last statement in scope as it went upstream.
     pub(crate) last_rewrite: Option<Arc<pgveil_sql::plan::Rendered>>,
 
+    /// The statement whose rows wait to be known as right.
+    pub(crate) judging: Option<Box<Judging>>,
+    /// The one that has to run again.
+    pub(crate) again: Option<Box<Judging>>,
+    /// What runs is a statement's run of this number, in a snapshot that may be older than what
+    /// is known.
+    pub(crate) resolving_again: Option<(u32, bool)>,
     /// The own step under way.
     pub(crate) step: Option<Step>,
     pub(crate) scratch: Scratch,
@@ -232,6 +240,9 @@ impl Session {
             plain: Arc::new(Access::plain()),
             last_access: None,
             last_rewrite: None,
+            judging: None,
+            again: None,
+            resolving_again: None,
             step: None,
             scratch: Scratch::default(),
             proxy,
@@ -356,6 +367,18 @@ impl Session {
         if client.passing > 0 {
             return Ok(());
         }
+        if let Some(again) = self.again.take() {
+            match self.run_again(again).await {
+                Ok(()) | Err(Halt::Skipped | Halt::Wait) => {}
+                Err(Halt::Refused(refusal)) => return Err(End::Refused(refusal)),
+                Err(Halt::Ended(end)) => return Err(end),
+            }
+        }
+        if self.judging.is_some() {
+            self.waiting = true;
+            self.push_through();
+            return Ok(());
+        }
         // Taken out, so that a message can be read while the session changes. Own steps do not
         // listen to the client, so nothing is added meanwhile.
         let mut input = std::mem::take(&mut self.link.client.input);
@@ -367,6 +390,11 @@ impl Session {
     async fn take_client(&mut self, input: &mut Buffer) -> Result<(), End> {
         let limit = self.proxy.options.max_frame;
         while !self.terminated {
+            if self.judging.is_some() {
+                self.waiting = true;
+                self.push_through();
+                return Ok(());
+            }
             if !self.may_send() {
                 self.push_through();
                 return Ok(());

@@ -13,8 +13,9 @@ use crate::catalog_cache::Loaded;
 use crate::errors::{self, Severity};
 use crate::expectation::{Change, Expected, Owner};
 use crate::names::Meaning;
-use crate::prepared::{Access, Analysed, Prepared};
+use crate::prepared::{Access, Analysed, Prepared, unresolved};
 use crate::referred::Given;
+use crate::resolving::{Rerun, Resolution};
 use crate::session::{Halt, Session};
 
 /// A statement string that runs.
@@ -182,7 +183,7 @@ impl Session {
         })
     }
 
-    async fn send_script(
+    pub(crate) async fn send_script(
         &mut self,
         frame: Frame<'_>,
         analysed: &Arc<Analysed>,
@@ -226,6 +227,14 @@ impl Session {
                 }
             });
         }
+        let resolution = match self.resolve_script(analysed, refusals.is_empty()).await {
+            Ok(resolution) => resolution,
+            Err(Halt::Refused(refusal)) => {
+                refusals.push((0, refusal));
+                None
+            }
+            Err(halt) => return Err(halt),
+        };
         refusals.sort_by_key(|(index, _)| *index);
         let rendered = if refusals.is_empty() && script.is_none() && analysed.is_fixed() {
             Arc::clone(analysed.rendered())
@@ -234,7 +243,12 @@ impl Session {
             let loaded = &self.loaded;
             let mut seal = |slot: &Slot, value: &str| seal_literal(loaded, slot, value);
             let script = script.as_ref().unwrap_or(&analysed.script);
-            let (rendered, failed) = render(&analysed.text, script, &refused, &mut seal);
+            let mut resolve = |planned: &Planned, index: usize| {
+                let resolved = resolution.as_ref().and_then(|known| known.literals(index));
+                resolved.map_or_else(|| unresolved(planned, index), Ok)
+            };
+            let (rendered, failed) =
+                render(&analysed.text, script, &refused, &mut seal, &mut resolve);
             refusals.extend(failed.into_iter().map(without_position));
             refusals.sort_by_key(|(index, _)| *index);
             Arc::new(rendered)
@@ -258,6 +272,10 @@ impl Session {
         if !runs.is_empty() || statements.iter().any(in_scope) {
             self.last_rewrite = Some(Arc::clone(&rendered));
         }
+        if let Some(resolution) = resolution.filter(|_| refusals.is_empty()) {
+            let once = statements.iter().any(|planned| planned.once);
+            self.judge_next(resolution, Rerun::Script(Arc::clone(analysed)), once);
+        }
         self.expect_query(Some(Box::new(ScriptRun {
             text: Arc::clone(&analysed.text),
             analysed: Some(Arc::clone(analysed)),
@@ -271,6 +289,33 @@ impl Session {
             started: Instant::now(),
         })));
         Ok(())
+    }
+
+    /// Decides the predicates of the one statement of a string.
+    async fn resolve_script(
+        &mut self,
+        analysed: &Analysed,
+        runs: bool,
+    ) -> Result<Option<Arc<Resolution>>, Halt> {
+        let statements = &analysed.script.statements;
+        if !runs || statements.iter().all(|planned| planned.resolves.is_empty()) {
+            return Ok(None);
+        }
+        let [planned] = statements.as_slice() else {
+            return Err(Refusal {
+                code: "0A000",
+                message: "pgveil evaluates predicates over protected columns in statements that \
+                          are sent by themselves"
+                    .to_owned(),
+                detail: None,
+                hint: Some("Send the statements of this string one by one.".to_owned()),
+                position: None,
+            }
+            .into());
+        };
+        let older = self.resolving_again.is_some_and(|(_, older)| older);
+        let none = |_| Ok(None);
+        self.resolve(planned, &none, older).await.map(Some)
     }
 
     /// Refuses a Query in its place: the server raises the error, and ours takes its place.

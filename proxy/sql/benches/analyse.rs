@@ -29,7 +29,15 @@ fn bench(c: &mut Criterion) {
     }
     let script = analyse(literal, &catalog, &settings, &[]).unwrap();
     c.bench_function("render literal", |b| {
-        b.iter(|| render(literal, &script, &|_, _| false, &mut |_, _| Ok(String::from("gAAAAA"))));
+        b.iter(|| {
+            render(
+                literal,
+                &script,
+                &|_, _| false,
+                &mut |_, _| Ok(String::from("gAAAAA")),
+                &mut |_, _| unreachable!(),
+            )
+        });
     });
     c.bench_function("filter, nothing in scope", |b| {
         b.iter(|| catalog.filter.hit(black_box(other.as_bytes())));

@@ -346,7 +346,8 @@ pub struct ServerParam {
     pub client: usize,
     /// How it is sealed; `None`: the client's bytes as they come.
     pub seal: Option<ParamSeal>,
-    /// Only predicates that are resolved use it: the server gets NULL, of type text.
+    /// Only predicates that are resolved use it, and tests for NULL: the server gets an empty text
+    /// where there is a value.
     pub withheld: bool,
 }
 

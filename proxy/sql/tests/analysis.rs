@@ -12,9 +12,9 @@ mod size;
 use fixture::{catalog, settings};
 use pgveil_sql::catalog::Catalog;
 use pgveil_sql::copy::CopyColumn;
-use pgveil_sql::plan::{Output, Purpose, Script};
+use pgveil_sql::plan::{Output, Planned, Purpose, Script, Slot};
 use pgveil_sql::shape::{Shape, Template};
-use pgveil_sql::{analyse, render};
+use pgveil_sql::{Resolved, analyse, render};
 
 /// The text sent upstream with its outputs and parameters, or the refusals.
 fn show(catalog: &Catalog, text: &str) -> String {
@@ -25,7 +25,7 @@ fn show(catalog: &Catalog, text: &str) -> String {
     if let Some(refusal) = script.statements.iter().find_map(|s| s.refusal.as_ref()) {
         return format!("{}: {}", refusal.code, refusal.message);
     }
-    let (rendered, _) = render(text, &script, &|_, _| false, &mut |slot, value| {
+    let mut seal = |slot: &Slot, value: &str| {
         let column = catalog.column(slot.column);
         let stored = mark(slot.purpose);
         let casts: String = slot.casts.iter().map(|cast| format!("::{cast}")).collect();
@@ -33,7 +33,16 @@ fn show(catalog: &Catalog, text: &str) -> String {
         let handle = if slot.handle { "~" } else { "" };
         let name = format!("{handle}{}.{}{stored}", column.table, column.column);
         Ok(format!("<{name}:{value}{casts}{fold}>"))
-    });
+    };
+    let mut resolve = |planned: &Planned, index: usize| {
+        let resolve = &planned.resolves[index];
+        let column = catalog.column(resolve.column);
+        let params = resolve.params.iter().map(|index| format!(" ${}", index + 1));
+        let known = format!("{}{}", column.column, params.collect::<String>());
+        let (matched, unknown) = (format!("T{index}"), format!("U{index}"));
+        Ok(Resolved { relation: column.relation, number: column.number, matched, unknown, known })
+    };
+    let (rendered, _) = render(text, &script, &|_, _| false, &mut seal, &mut resolve);
     let mut shown = rendered.text;
     shown.push_str(&extras(catalog, &script));
     shown

@@ -29,7 +29,13 @@ fn outcome(what: &str, text: String) -> Outcome {
         let catalog = catalog();
         let result = analyse(&text, &catalog, &settings(), &[]).map(|script| {
             let refused = |_: usize, planned: &Planned| planned.refusal.is_some();
-            let (rendered, _) = render(&text, &script, &refused, &mut |_, _| Ok("gAAAAA".into()));
+            let (rendered, _) = render(
+                &text,
+                &script,
+                &refused,
+                &mut |_, _| Ok("gAAAAA".into()),
+                &mut |_, _| unreachable!(),
+            );
             assert!(rendered.text.len() < text.len() * 8 + 100);
             redact(&text);
             let edits: usize = script.statements.iter().map(|planned| planned.edits.len()).sum();

@@ -97,6 +97,14 @@ pub fn write_parse(
     frame.close(out);
 }
 
+/// Writes a Close of a statement (`S`) or portal (`P`). `name` holds no zero byte.
+pub fn write_close(out: &mut Vec<u8>, what: u8, name: &[u8]) {
+    let frame = write::open(out, tag::CLOSE);
+    out.push(what);
+    write::string(out, name);
+    frame.close(out);
+}
+
 /// How values of a message are represented: no code (all text), one for all, or one each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Formats<'a> {

@@ -57,7 +57,11 @@ struct Translation<'s, 'a, 'c> {
     column: Option<Subject<'c>>,
     /// The client's parameters in it, from 0: column `n + 1` of the row is the n-th of them.
     params: Vec<usize>,
+    depth: usize,
 }
+
+/// Evaluating recurses as deep as an expression is nested.
+const MAX_DEPTH: usize = 64;
 
 /// The column that a predicate is about.
 struct Subject<'c> {
@@ -74,7 +78,7 @@ impl Analysis<'_> {
         }
         let kept = self.seen.clone();
         let mut translation =
-            Translation { analysis: self, scope, column: None, params: Vec::new() };
+            Translation { analysis: self, scope, column: None, params: Vec::new(), depth: 0 };
         let term = translation.predicate(expr);
         let Translation { column, params, .. } = translation;
         let (Some(term), Some(subject)) = (term, column) else {
@@ -392,6 +396,16 @@ impl Translation<'_, '_, '_> {
     }
 
     fn term(&mut self, expr: &Expr) -> Option<Term> {
+        if self.depth == MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let term = self.translated(expr);
+        self.depth -= 1;
+        term
+    }
+
+    fn translated(&mut self, expr: &Expr) -> Option<Term> {
         if let Some(term) = self.constant(expr)? {
             return Some(term);
         }

@@ -271,7 +271,10 @@ impl Analysis<'_> {
         let withheld: Vec<usize> =
             self.computed.iter().flat_map(|computed| computed.resolve.params.clone()).collect();
         client = client.max(withheld.iter().max().map_or(0, |index| index + 1));
-        if !any && withheld.is_empty() {
+        if !self.computed.is_empty() {
+            // What decides them comes behind all of the client's own.
+            client = client.max(self.highest_parameter());
+        } else if !any {
             return Ok(ParamMap { client, ..ParamMap::default() });
         }
         let told = self.told();
@@ -282,7 +285,9 @@ impl Analysis<'_> {
         for first in [true, false] {
             for leaf in &self.kinds.leaves {
                 let LeafValue::Param(index) = leaf.value else { continue };
-                if (leaf.sealed.is_some() == sealed_first.contains(&index)) != first {
+                let given_away = leaf.tested && withheld.contains(&index);
+                let is_first = leaf.sealed.is_some() == sealed_first.contains(&index);
+                if is_first != first || given_away {
                     continue;
                 }
                 let param = ServerParam {
@@ -310,6 +315,13 @@ impl Analysis<'_> {
             })
             .collect();
         Ok(ParamMap { client, server, resolved: 0 })
+    }
+
+    /// The number of the last parameter in the text.
+    fn highest_parameter(&self) -> usize {
+        let params = self.tokens.iter().filter(|token| token.kind == TokenKind::Param);
+        let numbers = params.filter_map(|token| self.text[token.range.clone()][1..].parse().ok());
+        numbers.max().unwrap_or(0)
     }
 
     /// The types of parameters, each from the place that the server gets to first: assignments
@@ -346,6 +358,10 @@ impl Analysis<'_> {
         let whole =
             self.tokens[leaf.extent.start].range.start..self.tokens[leaf.extent.end - 1].range.end;
         match (&leaf.value, &leaf.sealed) {
+            // It may be the value of a predicate that is decided here.
+            (LeafValue::Literal(_), None) if leaf.tested && !self.computed.is_empty() => {
+                Some(Edit { range: own, with: Replacement::Text("''".to_owned()) })
+            }
             (LeafValue::Literal(_), None) => None,
             (LeafValue::Literal(value), Some((slot, _))) => {
                 let (value, slot) = (Arc::clone(value), slot.clone());

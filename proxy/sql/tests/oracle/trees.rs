@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pgveil_seal::{Fold, LogicalType};
 use pgveil_sql::catalog::Catalog;
-use pgveil_sql::plan::{Planned, Replacement, Script};
+use pgveil_sql::plan::{Planned, Replacement, Script, Slot};
 use pgveil_sql::{REFUSED, analyse, render};
 use serde_json::{Map, Value, json};
 
@@ -46,10 +46,12 @@ fn judge_with(text: &str, catalog: &Catalog, ours: Option<&str>) -> Result<Verdi
     };
     let refused = |_: usize, planned: &Planned| planned.refusal.is_some();
     let mut made = 0;
-    let (rendered, failed) = render(text, &script, &refused, &mut |_, _| {
+    let mut seal = |_: &Slot, _: &str| {
         made += 1;
         Ok(format!("gAAAAA{made}"))
-    });
+    };
+    let mut resolve = |_: &Planned, _: usize| unreachable!("nothing is computed here");
+    let (rendered, failed) = render(text, &script, &refused, &mut seal, &mut resolve);
     if let Some((_, refusal)) = failed.first() {
         return Ok(Verdict::Refused(refusal.to_string()));
     }
