@@ -3,6 +3,7 @@
 mod declared;
 mod server;
 
+mod changes;
 mod dependants;
 mod folding;
 mod guard;

@@ -107,7 +107,7 @@ BEGIN
       MESSAGE = 'computing over protected columns is not supported without the privilege SELECT on them',
       HINT = 'Grant it: the right to read a view of the table is not enough.';
   END IF;
-  IF fingerprint(of_relation) IS DISTINCT FROM known[4] THEN
+  IF pgveil.fingerprint(of_relation) IS DISTINCT FROM known[4] THEN
     state := 'changed';
   ELSIF pg_snapshot_xmax(seen) < pg_snapshot_xmax(first_seen)
     OR EXISTS (SELECT FROM pg_snapshot_xip(seen) x WHERE pg_visible_in_snapshot(x, first_seen))
