@@ -20,6 +20,16 @@ pub(crate) fn site_on(server: &'static Server, mode: Mode) -> Site {
     Site::new(server, &format!("sample {mode}"), &schema(mode), &config(mode)).guarding(&CANARIES)
 }
 
+/// The same with columns over which pgveil computes.
+pub(crate) fn site_computing(server: &'static Server, mode: Mode) -> Site {
+    let mut config = config(mode);
+    let tables = config["tables"].as_array_mut().into_iter().flatten();
+    for column in tables.flat_map(|table| table["columns"].as_array_mut().into_iter().flatten()) {
+        column["computed"] = json!(true);
+    }
+    Site::new(server, &format!("computing {mode}"), &schema(mode), &config).guarding(&CANARIES)
+}
+
 /// The same tables, not protected.
 pub(crate) fn plain(server: &'static Server, mode: Mode) -> Database {
     let name = format!("plain {}", mode != Mode::Randomized);

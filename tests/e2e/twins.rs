@@ -18,6 +18,7 @@ const MODES: [Mode; 3] = [Mode::Deterministic, Mode::Randomized, Mode::Mixed];
 struct Pair {
     version: u32,
     mode: Mode,
+    computing: bool,
     plain: Database,
     veiled: Site,
     relations: [String; 2],
@@ -26,18 +27,25 @@ struct Pair {
 static PAIRS: Mutex<Vec<Pair>> = Mutex::new(Vec::new());
 
 impl Pair {
-    fn take(server: &'static Server, mode: Mode) -> Self {
+    fn take(server: &'static Server, mode: Mode, computing: bool) -> Self {
         let version = server.cluster.binaries().version;
         let mut pairs = PAIRS.lock().unwrap();
-        let kept = pairs.iter().position(|pair| pair.version == version && pair.mode == mode);
+        let fits = |pair: &Self| {
+            pair.version == version && pair.mode == mode && pair.computing == computing
+        };
+        let kept = pairs.iter().position(fits);
         if let Some(kept) = kept {
             return pairs.swap_remove(kept);
         }
         drop(pairs);
         let plain = sample::plain(server, mode);
-        let veiled = sample::site_on(server, mode);
+        let veiled = if computing {
+            sample::site_computing(server, mode)
+        } else {
+            sample::site_on(server, mode)
+        };
         let relations = [plain.relations(), veiled.database.relations()];
-        Self { version, mode, plain, veiled, relations }
+        Self { version, mode, computing, plain, veiled, relations }
     }
 
     /// Gives the pair back, emptied, unless more than rows has changed.
@@ -53,6 +61,7 @@ impl Pair {
 
 /// Runs a file in all combinations on all versions, and reports every failure once.
 fn run(name: &str, text: &str) {
+    let computing = name.starts_with("computed");
     let own = twin::read(text);
     let cases: Vec<Case> = twin::read(DATA).into_iter().chain(own.iter().cloned()).collect();
     let mut failures: BTreeMap<(usize, String), (String, Vec<String>)> = BTreeMap::new();
@@ -62,7 +71,7 @@ fn run(name: &str, text: &str) {
                 if !own.iter().any(|case| case.runs.holds(mode, way)) {
                     continue;
                 }
-                let mut pair = Pair::take(server, mode);
+                let mut pair = Pair::take(server, mode, computing);
                 let plain = Side { address: server.address(), database: &pair.plain };
                 let veiled =
                     Side { address: pair.veiled.veil.address, database: &pair.veiled.database };
@@ -128,6 +137,7 @@ files!(
     applications,
     arrays,
     branches,
+    computed,
     conflict,
     constraints,
     ctes,

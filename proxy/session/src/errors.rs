@@ -301,6 +301,7 @@ mod tests {
             keyring: "main".into(),
             key_id: keyring.primary().id().to_string(),
             key_check: keyring.primary().check_value(),
+            collation: None,
             fold: None,
             logical: pgveil_seal::LogicalType::Text,
         };

@@ -456,6 +456,7 @@ mod tests {
             keyring: "main".into(),
             key_id: keyring.primary().id().to_string(),
             key_check: keyring.primary().check_value(),
+            collation: None,
             fold: None,
             logical,
         };

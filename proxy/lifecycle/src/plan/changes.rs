@@ -154,5 +154,4 @@ impl Planner<'_> {
 }
 
 /// What helps where the collation of a computed column is not recorded.
-pub(crate) const UNRECORDED: &str =
-    "UPDATE pgveil.columns SET \"collation\" = 'default', or its qualified name, or leave computed out";
+pub(crate) const UNRECORDED: &str = "UPDATE pgveil.columns SET \"collation\" = 'default', or its qualified name, or leave computed out";

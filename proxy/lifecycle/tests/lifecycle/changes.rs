@@ -20,8 +20,7 @@ const PERSON: &str =
     "CREATE TABLE person (id int PRIMARY KEY, email varchar(254), name text COLLATE \"C\")";
 
 fn person() -> Declaration {
-    let mut person =
-        table("person", &[("email", Mode::Deterministic), ("name", Mode::Randomized)]);
+    let mut person = table("person", &[("email", Mode::Deterministic), ("name", Mode::Randomized)]);
     for column in &mut person.columns {
         column.computed = true;
     }
@@ -32,7 +31,8 @@ fn email(name: &str) -> String {
     token("email", name)
 }
 
-const LOGGED: &str = "SELECT relation::regclass, number, token FROM pgveil.changes ORDER BY number, token";
+const LOGGED: &str =
+    "SELECT relation::regclass, number, token FROM pgveil.changes ORDER BY number, token";
 
 /// What `LOGGED` shows of these addresses.
 fn logged(names: &[&str]) -> String {
@@ -147,7 +147,8 @@ async fn every_new_token_is_logged_once() {
     // A writer who may not see the log, and a row that changes nothing.
     run(&client, "CREATE ROLE changes_writer LOGIN; GRANT INSERT, UPDATE, SELECT ON person TO changes_writer")
         .await;
-    let insert = |id: i32, name: &str| format!("INSERT INTO person VALUES ({id}, '{}')", email(name));
+    let insert =
+        |id: i32, name: &str| format!("INSERT INTO person VALUES ({id}, '{}')", email(name));
     run(&client, &format!("SET ROLE changes_writer; {}; RESET ROLE", insert(1, "ada"))).await;
     run(&client, "INSERT INTO person VALUES (2, NULL)").await;
     run(&client, "UPDATE person SET id = id, email = email").await;
@@ -158,22 +159,23 @@ async fn every_new_token_is_logged_once() {
     run(&client, &format!("BEGIN; {}; ROLLBACK", insert(3, "carl"))).await;
     run(
         &client,
-        &format!("BEGIN; SAVEPOINT s; {}; ROLLBACK TO s; {}; COMMIT", insert(3, "carl"), insert(3, "dan")),
-    )
-    .await;
-    run(
-        &client,
-        &format!("SET session_replication_role = replica; {}; RESET session_replication_role", insert(4, "eve")),
+        &format!(
+            "BEGIN; SAVEPOINT s; {}; ROLLBACK TO s; {}; COMMIT",
+            insert(3, "carl"),
+            insert(3, "dan")
+        ),
     )
     .await;
     run(
         &client,
         &format!(
-            "COPY person (id, email) FROM PROGRAM 'echo 5,{}' CSV",
-            email("fay")
+            "SET session_replication_role = replica; {}; RESET session_replication_role",
+            insert(4, "eve")
         ),
     )
     .await;
+    run(&client, &format!("COPY person (id, email) FROM PROGRAM 'echo 5,{}' CSV", email("fay")))
+        .await;
     assert_eq!(rows(&client, LOGGED).await, logged(&["ada", "bob", "dan", "eve", "fay"]));
     // A BEFORE trigger that changes the column in an UPDATE of another one.
     run(
@@ -189,7 +191,11 @@ async fn every_new_token_is_logged_once() {
     run(&client, "UPDATE person SET id = 9 WHERE id = 1").await;
     assert_eq!(rows(&client, LOGGED).await, logged(&["ada", "bob", "dan", "eve", "fay", "gus"]));
     assert_eq!(
-        fails(&client, "SET ROLE changes_writer; INSERT INTO pgveil.changes VALUES (1, 1, '1', 'x')").await,
+        fails(
+            &client,
+            "SET ROLE changes_writer; INSERT INTO pgveil.changes VALUES (1, 1, '1', 'x')"
+        )
+        .await,
         SqlState::INSUFFICIENT_PRIVILEGE
     );
 }
@@ -217,10 +223,15 @@ async fn who_reads_the_log() {
         assert_eq!(rows(&reader, count).await, expected, "{role}");
     }
     let mut reader = Reader::new("changes_readers", "log_id").await;
-    let delta = "SELECT pgveil.delta('public.person'::regclass, 2::int2, ARRAY['1:1:', '1', '{}', ''])";
+    let delta =
+        "SELECT pgveil.delta('public.person'::regclass, 2::int2, ARRAY['1:1:', '1', '{}', ''])";
     assert_eq!(fails(&reader.client, delta).await, SqlState::FEATURE_NOT_SUPPORTED);
     reader = Reader::new("changes_readers", "log_email").await;
-    run(&reader.client, "SET row_security = off; SET client_min_messages = error; SET search_path = ''").await;
+    run(
+        &reader.client,
+        "SET row_security = off; SET client_min_messages = error; SET search_path = ''",
+    )
+    .await;
     run(&reader.client, delta).await;
     assert!(reader.notices.recv().await.expect("a notice").1.ends_with(";2;changed;"));
     run(&client, "ALTER TABLE person ENABLE ROW LEVEL SECURITY").await;
@@ -239,14 +250,19 @@ async fn a_delta_is_of_its_statements_snapshot() {
     let mut client = database("changes_delta").await;
     run(&client, PERSON).await;
     migrate(&mut client, &person()).await;
-    let insert = |id: i32, name: &str| format!("INSERT INTO person VALUES ({id}, '{}')", email(name));
+    let insert =
+        |id: i32, name: &str| format!("INSERT INTO person VALUES ({id}, '{}')", email(name));
     run(&client, &insert(1, "ada")).await;
     let user = cluster().superuser();
     let mut reader = Reader::new("changes_delta", user).await;
 
     // Under way when the reader loads, with a savepoint rolled back, and over afterwards.
     let early = connect("changes_delta").await;
-    run(&early, &format!("BEGIN; SAVEPOINT s; {}; ROLLBACK TO s; {}", insert(2, "bob"), insert(2, "carl"))).await;
+    run(
+        &early,
+        &format!("BEGIN; SAVEPOINT s; {}; ROLLBACK TO s; {}", insert(2, "bob"), insert(2, "carl")),
+    )
+    .await;
     let later = connect("changes_delta").await;
     run(&later, "BEGIN; SELECT pg_current_xact_id()").await;
     reader.load().await;
@@ -301,8 +317,11 @@ async fn a_delta_reads_nothing_newer_than_its_statement() {
     );
     let waiting = reader.client.batch_execute(&statement);
     let during = async {
-        while rows(&client, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            .await
+        while rows(
+            &client,
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        )
+        .await
             != "1"
         {}
         run(&client, &format!("INSERT INTO person VALUES (1, '{}')", email("ada"))).await;
@@ -385,11 +404,7 @@ async fn rows_that_come_past_the_log_change_the_fingerprint() {
     assert_eq!(reader.delta().await, "complete");
 
     // Rows of a partition that is attached are seen by a snapshot from before.
-    run(
-        &client,
-        &format!("INSERT INTO person_2 VALUES (2, '{}')", email("bob")),
-    )
-    .await;
+    run(&client, &format!("INSERT INTO person_2 VALUES (2, '{}')", email("bob"))).await;
     reader.load().await;
     run(&reader.client, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1").await;
     run(&client, "ALTER TABLE person ATTACH PARTITION person_2 FOR VALUES IN (2)").await;
@@ -450,7 +465,8 @@ async fn what_is_missing_is_found_and_made_again() {
     run(&client, &format!("INSERT INTO person VALUES (1, '{}')", email("ada"))).await;
 }
 
-const TRIGGERS: &str = "SELECT tgname, encode(tgargs, 'escape') FROM pg_trigger WHERE NOT tgisinternal";
+const TRIGGERS: &str =
+    "SELECT tgname, encode(tgargs, 'escape') FROM pg_trigger WHERE NOT tgisinternal";
 
 /// Sealed by an earlier version, and declared computed now.
 #[tokio::test]

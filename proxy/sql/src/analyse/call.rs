@@ -485,7 +485,14 @@ impl Analysis<'_> {
         let rows = found.and_then(|function| catalog.relations.get(&function.rows?));
         let Some(relation) = rows else { return Ok(None) };
         self.touch(relation, false)?;
-        Ok(Some(relation_columns(relation)))
+        let mut columns = relation_columns(relation);
+        for column in &mut columns {
+            // Its rows need not be the table's.
+            if let Kind::Sealed(sealed) = column.kind {
+                column.kind = Kind::Sealed(sealed.without_call());
+            }
+        }
+        Ok(Some(columns))
     }
 
     /// A function in FROM: its columns, where they are known.

@@ -144,7 +144,7 @@ impl Analysis<'_> {
 }
 
 /// Whether the rules for sealed operands would not answer it, whatever they are.
-fn is_candidate(expr: &Expr) -> bool {
+pub(super) fn is_candidate(expr: &Expr) -> bool {
     match expr {
         Expr::Like { any: false, .. } | Expr::ILike { any: false, .. } | Expr::Between { .. } => {
             true
@@ -288,7 +288,7 @@ impl Translation<'_, '_, '_> {
             }
             Expr::In { expr, target: InTarget::List(items), negated, global: false } => {
                 let operand = self.term(expr)?;
-                if self.is_native(expr) {
+                if items.iter().all(|item| self.server_compares(expr, item)) {
                     return None;
                 }
                 let mut list = Vec::with_capacity(items.len());
@@ -321,10 +321,17 @@ impl Translation<'_, '_, '_> {
             return None;
         }
         // What the server compares by itself stays with it.
-        if equality && (self.is_native(left) || self.is_native(right)) {
+        let server = self.server_compares(left, right) || self.server_compares(right, left);
+        if equality && server {
             return None;
         }
         first.zip(second)
+    }
+
+    /// Equality of the first operand, the column or what folds it, and the second is the server's.
+    fn server_compares(&self, one: &Expr, other: &Expr) -> bool {
+        let folds = |expr| matches!(super::fold::as_text(expr), Expr::Function(_));
+        self.is_native(one) && is_simple(other) && (folds(one) || !folds(other))
     }
 
     /// The bare column, deterministic: its tokens are compared by the server. So are the fold
@@ -376,7 +383,7 @@ impl Translation<'_, '_, '_> {
     }
 
     fn of(&mut self, expr: &Expr, wanted: Type) -> Option<Term> {
-        self.term(expr).filter(|term| term.of == wanted)
+        self.term(expr).filter(|term| term.of == wanted || term.value == Value::Null)
     }
 
     fn is(&self, index: usize, word: &str) -> bool {
@@ -479,6 +486,13 @@ impl Translation<'_, '_, '_> {
                 extent: at..at + 1,
                 collated: false,
             }));
+        }
+        if let Expr::Value(null) = expr
+            && null.value == Literal::Null
+        {
+            let at = self.analysis.token_at(null.span)?;
+            let (value, of, extent) = (Value::Null, Type::Text, at..at + 1);
+            return Some(Some(Term { value, of, extent, collated: false }));
         }
         let Some(found) = self.analysis.find_leaf(expr).ok()? else { return Some(None) };
         if found.array.is_some() {
@@ -595,7 +609,7 @@ impl Translation<'_, '_, '_> {
         let first = function.name.0.first()?.as_ident()?;
         let start = self.analysis.token_at(first.span)?;
         let open = start + 2 * function.name.0.len() - 1;
-        let close = self.analysis.closing(open);
+        let close = self.analysis.behind_parentheses(open)? - 1;
         if !self.is(open, "(") || !self.is(close, ")") {
             return None;
         }
@@ -613,7 +627,7 @@ impl Translation<'_, '_, '_> {
             }
         }
         let name = at.checked_sub(2)?;
-        let close = self.analysis.closing(at - 1);
+        let close = self.analysis.behind_parentheses(at - 1)? - 1;
         let known = names.iter().any(|word| self.is(name, word)) && self.is(close, ")");
         known.then_some(())?;
         self.made(function, args, name..close + 1)
@@ -634,6 +648,15 @@ impl Translation<'_, '_, '_> {
         let collation = self.collation(&args.iter().collect::<Vec<_>>())?;
         let args = args.into_iter().map(|arg| arg.value).collect();
         Some(Value::Call { function, args, collation })
+    }
+}
+
+/// A column, a literal or a parameter, or what folds one.
+fn is_simple(expr: &Expr) -> bool {
+    match super::fold::as_text(expr) {
+        Expr::Function(function) => fold_of(function).is_some_and(|(_, inner)| is_simple(inner)),
+        Expr::Value(_) | Expr::TypedString(_) => true,
+        other => is_column(other),
     }
 }
 

@@ -8,6 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::Analysis;
+use super::compute::is_candidate;
 use super::kind::{Array, Kind, Meet, Sealed};
 use super::scope::{Col, Ctes, Scope};
 use crate::refusal::Refusal;
@@ -420,7 +421,9 @@ impl Analysis<'_> {
         let mut operands = vec![(op, right)];
         let mut first = left;
         while let Expr::BinaryOp { left, op, right } = first {
-            if operator_rule(symbol(op)).is_some_and(|treats| treats != Treats::Concatenates) {
+            let has_rule =
+                operator_rule(symbol(op)).is_some_and(|treats| treats != Treats::Concatenates);
+            if has_rule || is_candidate(first) {
                 break;
             }
             operands.push((op, right));

@@ -49,8 +49,7 @@ pub(super) fn compute(
         if !matches!(sealed.logical, LogicalType::Text | LogicalType::Varchar(_)) {
             continue;
         }
-        let record =
-            records.iter().find(|r| r.relation == base.oid && r.column == declared.column);
+        let record = records.iter().find(|r| r.relation == base.oid && r.column == declared.column);
         let Some(name) = record.and_then(|record| record.collation.as_deref()) else { continue };
         let collation = if name == DEFAULT { Some(default.clone()) } else { known(name) };
         let Some(collation) = collation else { continue };

@@ -202,8 +202,7 @@ impl CatalogLoad {
             }
             9 => {
                 if let Some(provider) = provider(&row) {
-                    let definition =
-                        Definition { provider, deterministic: row.truth(5)? };
+                    let definition = Definition { provider, deterministic: row.truth(5)? };
                     self.collations.insert(row.text(0)?.to_owned(), definition);
                 }
             }

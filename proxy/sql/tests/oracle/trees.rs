@@ -184,6 +184,7 @@ fn changes(script: &Script, moved: &[[usize; 4]], ours: &str) -> Result<Vec<Chan
             let text = &ours[start..start + length];
             let what = match with {
                 None => What::Refused,
+                Some(Replacement::Resolved { .. }) => return Err("nothing is computed here".into()),
                 Some(Replacement::Seal { value, slot }) => What::Literal {
                     value: value.to_string(),
                     casts: slot.casts.clone(),
