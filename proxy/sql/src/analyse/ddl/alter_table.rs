@@ -15,6 +15,7 @@ use super::super::scope::{Ctes, fold, relation_columns};
 use super::definition::{Target, unsealable};
 use crate::catalog::Relation;
 use crate::lex::identifier;
+use crate::physical::changes;
 use crate::protection::Profile;
 use crate::refusal::{Reason, Refusal};
 
@@ -174,6 +175,22 @@ impl<'c> Analysis<'c> {
         self.pass_over_literals(0, self.tokens.len());
         let complete = names(&target);
         if let Some(declared) = declared {
+            let is_computed =
+                |name: &Ident| changes::computed(declared).contains(&fold(name).as_str());
+            if alter.operations.iter().any(|operation| match operation {
+                AlterTableOperation::AddColumn { column_def, .. } => {
+                    is_computed(&column_def.name) && !before.contains(&fold(&column_def.name))
+                }
+                AlterTableOperation::DropColumn { column_names, .. } => {
+                    column_names.iter().any(is_computed)
+                }
+                AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
+                    is_computed(old_column_name) || is_computed(new_column_name)
+                }
+                _ => false,
+            }) {
+                self.log(declared)?;
+            }
             let copies = declared.profile.iter().flat_map(|profile| &profile.copies);
             let completes = copies.clone().any(|(source, _)| !before.contains(source));
             if completes {

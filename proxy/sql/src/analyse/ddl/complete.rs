@@ -16,8 +16,8 @@ use super::super::Analysis;
 use crate::catalog::{Relation, SealedColumn};
 use crate::physical::column::{collation_argument, fold_argument};
 use crate::physical::{
-    ExpectedTrigger, SCHEMA, expected_on_partition, expected_triggers, own, profile, quote_literal,
-    quote_name,
+    ExpectedTrigger, SCHEMA, changes, expected_on_partition, expected_triggers, own, profile,
+    quote_literal, quote_name,
 };
 use crate::plan::{Edit, Planned, Replacement};
 use crate::protection::{ProfileOwner, TableProtection};
@@ -294,6 +294,21 @@ impl<'c> Analysis<'c> {
             steps.push(profile::fill(table, declared));
         }
         self.partition_triggers(table, &below);
+        Ok(())
+    }
+
+    /// Logs the new tokens of a table, of those of its computed columns that are there when the
+    /// statement has run.
+    pub(super) fn log(&mut self, table: &TableProtection) -> Result<(), Refusal> {
+        let Some(expected) = changes::expected_changes(table, |_| None) else { return Ok(()) };
+        let path = format!("{}.{}", table.schema, table.table);
+        self.prepared(&path)?;
+        if self.catalog.own_functions.get(&expected.function_name) != Some(&expected.body) {
+            return Err(self.refuse(Reason::NotPrepared(path)));
+        }
+        let arguments = changes::log_arguments(table);
+        let step = own::perform(own::LOG_CHANGES, &table.schema, &table.table, &arguments);
+        self.completion.after.push(step);
         Ok(())
     }
 

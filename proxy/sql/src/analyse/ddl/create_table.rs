@@ -130,6 +130,7 @@ impl<'c> Analysis<'c> {
         // IF NOT EXISTS: what is there has its profile.
         if self.catalog.relation(&target.schema, &target.table).is_none() {
             if let Some(declared) = declared.filter(|_| !self.completion.is_empty()) {
+                self.log(declared)?;
                 self.make_profile(declared, None, false, has)?;
             }
             for (base, _) in &profiles {

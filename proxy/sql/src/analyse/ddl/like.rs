@@ -77,6 +77,7 @@ impl Analysis<'_> {
             }
         }
         let has = |name: &str| source.columns.iter().any(|c| c.name == *name);
+        self.log(declared)?;
         self.make_profile(declared, None, false, has)?;
         self.wrap("CREATE TABLE");
         Ok(true)

@@ -14,7 +14,7 @@ use sqlparser::ast::{CreateTable, ObjectName};
 use super::super::Analysis;
 use super::rename::{alike, sealed_columns};
 use crate::catalog::{Relation, SealedRef};
-use crate::physical::{own, profile};
+use crate::physical::{changes, own, profile};
 use crate::protection::{ProfileOwner, TableProtection};
 use crate::refusal::{Reason, Refusal};
 
@@ -103,6 +103,12 @@ impl<'c> Analysis<'c> {
             }
         }
         self.prepared(&name)?;
+        // The server gives it a clone of its parent's, under the same name.
+        if declared.is_some_and(|declared| !changes::computed(declared).is_empty()) {
+            let on = (partition.schema.as_str(), partition.name.as_str());
+            let step = profile::drop_triggers(on, &[changes::CHANGES_TRIGGER]);
+            self.completion.before.push(step);
+        }
         let step = own::perform(own::ATTACHED, &partition.schema, &partition.name, &[]);
         self.completion.after.push(step);
         if let Some(root) = self.kept_in_step(parent) {
@@ -161,6 +167,7 @@ impl<'c> Analysis<'c> {
                 self.record(declared, sealed.logical, collation.as_deref())?;
             }
         }
+        self.log(next)?;
         if let Some((root, declared)) = kept.and_then(|root| Some((root, root.profile.as_ref()?))) {
             let on = (partition.schema.as_str(), partition.name.as_str());
             let steps = &mut self.completion.after;

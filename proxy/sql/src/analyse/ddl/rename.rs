@@ -17,7 +17,7 @@ use super::super::scope::{fold, parts};
 use super::definition::Target;
 use crate::catalog::Relation;
 use crate::physical::column::guard_name;
-use crate::physical::{own, profile, quote_ident, quote_literal, quote_name};
+use crate::physical::{changes, own, profile, quote_ident, quote_literal, quote_name};
 use crate::protection::{ColumnProtection, Profile, ProfileOwner, TableProtection};
 use crate::refusal::{Reason, Refusal};
 
@@ -196,6 +196,7 @@ impl<'c> Analysis<'c> {
             }
             (Some(was), Some(next)) if declares_alike(relation, was, next) => {
                 self.prepared(&name)?;
+                self.move_log(was, next)?;
                 self.move_profile(relation, was, next)
             }
             (Some(was), _) => {
@@ -204,6 +205,16 @@ impl<'c> Analysis<'c> {
                 Err(self.refuse(Reason::NotAlike { name, new, wanted }))
             }
         }
+    }
+
+    /// The trigger's function has the table's name.
+    fn move_log(&mut self, was: &TableProtection, next: &TableProtection) -> Result<(), Refusal> {
+        if !changes::computed(was).is_empty() {
+            let on = (next.schema.as_str(), next.table.as_str());
+            let step = profile::drop_triggers(on, &[changes::CHANGES_TRIGGER]);
+            self.completion.after.push(step);
+        }
+        self.log(next)
     }
 
     /// The triggers and the profile of a table that has another name now.
