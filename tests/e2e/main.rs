@@ -14,6 +14,7 @@ mod existing;
 mod generated;
 mod harness;
 mod introspection;
+mod logged;
 mod meanings;
 mod partitions;
 mod passing;
