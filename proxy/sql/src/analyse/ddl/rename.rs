@@ -288,7 +288,7 @@ pub(super) fn alike(left: &ColumnProtection, right: &ColumnProtection) -> bool {
 
 /// What a declaration says, in words.
 fn sealed_as(column: &ColumnProtection) -> String {
-    let ColumnProtection { column: _, mode, domain, keyring, fold } = column;
+    let ColumnProtection { column: _, mode, domain, keyring, fold, computed: _ } = column;
     let folds = fold.map_or(String::new(), |fold| format!(", fold \"{fold}\""));
     let of_domain =
         if domain.is_empty() { String::new() } else { format!(", domain \"{domain}\"") };
