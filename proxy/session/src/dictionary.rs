@@ -48,7 +48,7 @@ pub(crate) struct Known {
 #[derive(Debug, Default)]
 struct Values {
     handles: Vec<Handle>,
-    values: Vec<Zeroizing<Box<str>>>,
+    texts: Vec<Zeroizing<Box<str>>>,
     places: HashMap<Handle, u32>,
     bytes: usize,
 }
@@ -136,7 +136,7 @@ impl Dictionary {
         values.places.insert(handle, place);
         values.handles.push(handle);
         values.bytes += value.len();
-        values.values.push(Zeroizing::new(value.into()));
+        values.texts.push(Zeroizing::new(value.into()));
     }
 
     /// The place of a token's value.
@@ -150,7 +150,7 @@ impl Dictionary {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let values = self.read();
         let Partition { matched, unknown, failed } =
-            program.partition(values.values.iter().map(|value| Some(&***value)));
+            program.partition(values.texts.iter().map(|value| Some(&***value)));
         let handles = |places: Vec<usize>| places.into_iter().map(|p| values.handles[p]).collect();
         Found {
             matched: handles(matched),
@@ -205,7 +205,7 @@ impl Dictionaries {
 
     /// Shares a dictionary that was read. Those that were not used for the longest time go where
     /// there is no room. False: it is too large by itself.
-    pub(crate) fn put(&self, key: Key, dictionary: &Arc<Dictionary>) -> bool {
+    pub(crate) fn put(&self, key: &Key, dictionary: &Arc<Dictionary>) -> bool {
         let size = dictionary.bytes();
         if size > self.budget {
             return false;
@@ -216,7 +216,7 @@ impl Dictionaries {
             while total > self.budget {
                 let oldest = entries
                     .iter()
-                    .filter(|(other, _)| **other != key)
+                    .filter(|(other, _)| *other != key)
                     .min_by_key(|(_, entry)| {
                         *entry.used.lock().unwrap_or_else(PoisonError::into_inner)
                     })
@@ -265,12 +265,12 @@ mod tests {
             }
             dictionary
         };
-        assert!(dictionaries.put(key(1), &filled(2)));
-        assert!(dictionaries.put(key(2), &filled(1)));
-        assert!(dictionaries.put(key(3), &filled(1)));
+        assert!(dictionaries.put(&key(1), &filled(2)));
+        assert!(dictionaries.put(&key(2), &filled(1)));
+        assert!(dictionaries.put(&key(3), &filled(1)));
         assert!(dictionaries.get(&key(1)).is_none());
         assert!(dictionaries.get(&key(2)).is_some() && dictionaries.get(&key(3)).is_some());
-        assert!(!dictionaries.put(key(4), &filled(4)));
+        assert!(!dictionaries.put(&key(4), &filled(4)));
     }
 
     #[test]

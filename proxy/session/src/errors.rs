@@ -125,10 +125,10 @@ pub(crate) struct View<'a> {
 
 /// Appends an ErrorResponse or NoticeResponse of the server's with its tokens opened or hidden
 /// and its position mapped back.
-pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view: View<'_>) {
+pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: &ErrorFields<'_>, view: View<'_>) {
     let mut message = ErrorBuilder::begin(out, tag);
     let mut buffer = Vec::new();
-    if let Some(position) = view.wrapped.then(|| inner_position(&fields, view)).flatten() {
+    if let Some(position) = view.wrapped.then(|| inner_position(fields, view)).flatten() {
         message.field(out, b'P', position.to_string().as_bytes());
     }
     for (kind, text) in fields.clone() {
@@ -145,7 +145,7 @@ pub(crate) fn rewrite(out: &mut Vec<u8>, tag: u8, fields: ErrorFields<'_>, view:
                 }
             }
             b'S' | b'V' | b'C' | b'F' | b'L' | b'R' => message.field(out, kind, text),
-            b'D' if let Some(detail) = fold_details::detail(&fields, text, view) => {
+            b'D' if let Some(detail) = fold_details::detail(fields, text, view) => {
                 buffer.clear();
                 replace_tokens(&mut buffer, detail.as_bytes(), view, false);
                 message.field(out, kind, &buffer);

@@ -26,7 +26,7 @@ impl Session {
         let fields = ErrorFields::decode(&frame[HEADER..]).map_err(|_| UNFIT)?;
         if fields.get(b'V').is_some_and(|severity| severity != b"ERROR") {
             self.server_ended = true;
-            self.rewrite(tag::ERROR_RESPONSE, fields);
+            self.rewrite(tag::ERROR_RESPONSE, &fields);
             return Ok(());
         }
         let (owner, script) = match self.queue.front() {
@@ -50,7 +50,7 @@ impl Session {
             Owner::Own => self.step_error(&fields),
             Owner::Client => {
                 if !self.silenced {
-                    self.client_error(fields);
+                    self.client_error(&fields);
                 }
                 let commit = self
                     .queue
@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Sends an error of the server's on, or ours in its place.
-    fn client_error(&mut self, fields: ErrorFields<'_>) {
+    fn client_error(&mut self, fields: &ErrorFields<'_>) {
         let code = fields.get(b'C').unwrap_or_default();
         if let Some(ended) = self.copy_error.take()
             && memmem::find(fields.get(b'M').unwrap_or_default(), ENDED).is_some()
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// Sends an error or notice of the server's on, as the client may see it.
-    pub(crate) fn rewrite(&mut self, kind: u8, fields: ErrorFields<'_>) {
+    pub(crate) fn rewrite(&mut self, kind: u8, fields: &ErrorFields<'_>) {
         let tokens = !self.reveal;
         let last = self.last_access.clone();
         let loaded = Arc::clone(&self.loaded);

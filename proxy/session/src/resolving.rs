@@ -266,7 +266,7 @@ impl Session {
             return Err(secured().into());
         };
         dictionary.set(head);
-        if !older && !self.proxy.dictionaries.put(key.clone(), &dictionary) {
+        if !older && !self.proxy.dictionaries.put(&key, &dictionary) {
             return Err(too_large().into());
         }
         Ok((key, dictionary))

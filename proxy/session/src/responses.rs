@@ -163,7 +163,7 @@ impl Session {
         if (errors::may_hold_token(frame) || self.answers_wrapped())
             && let Ok(fields) = ErrorFields::decode(&frame[HEADER..])
         {
-            self.rewrite(tag::NOTICE_RESPONSE, fields);
+            self.rewrite(tag::NOTICE_RESPONSE, &fields);
         } else {
             self.send(frame);
         }

@@ -68,17 +68,14 @@ impl Analysis<'_> {
             (
                 Kind::Sealed(sealed),
                 Some(logical @ (LogicalType::Text | LogicalType::Varchar(None))),
-            ) => Some(match kind {
-                Kind::Free(var) => {
-                    let columns = self.kinds.columns(kind);
-                    self.kinds.view(var, logical, columns)
-                }
-                _ => {
-                    // On the text that the column is physically this is no cast at all.
-                    let detached = sealed.detached
-                        || (logical == LogicalType::Text && sealed.logical != LogicalType::Text);
-                    Kind::Sealed(Sealed { logical, detached, ..sealed })
-                }
+            ) => Some(if let Kind::Free(var) = kind {
+                let columns = self.kinds.columns(kind);
+                self.kinds.view(var, logical, columns)
+            } else {
+                // On the text that the column is physically this is no cast at all.
+                let detached = sealed.detached
+                    || (logical == LogicalType::Text && sealed.logical != LogicalType::Text);
+                Kind::Sealed(Sealed { logical, detached, ..sealed })
             }),
             (Kind::Free(var), Some(logical @ (LogicalType::Text | LogicalType::Varchar(None)))) => {
                 self.kinds.make_text(var);
@@ -87,12 +84,11 @@ impl Analysis<'_> {
             (Kind::Free(_) | Kind::Sealed(_), Some(logical)) => self.cut(kind, expr, logical)?,
             _ => None,
         };
-        match done {
-            Some(kind) => Ok(kind),
-            None => {
-                self.plain(kind, &format!("a cast to {}", data_type.to_string().to_lowercase()))?;
-                Ok(Kind::Plain)
-            }
+        if let Some(kind) = done {
+            Ok(kind)
+        } else {
+            self.plain(kind, &format!("a cast to {}", data_type.to_string().to_lowercase()))?;
+            Ok(Kind::Plain)
         }
     }
 
@@ -118,8 +114,10 @@ impl Analysis<'_> {
             _ => self.kinds.columns(kind),
         };
         let is_short = |columns| match (columns, logical) {
-            (LogicalType::Varchar(Some(m)), LogicalType::Varchar(Some(n)))
-            | (LogicalType::Char(Some(m)), LogicalType::Varchar(Some(n))) => m <= n,
+            (
+                LogicalType::Varchar(Some(m)) | LogicalType::Char(Some(m)),
+                LogicalType::Varchar(Some(n)),
+            ) => m <= n,
             (LogicalType::Char(Some(m)), LogicalType::Char(Some(n))) => m == n,
             _ => false,
         };

@@ -22,7 +22,7 @@ use sqlparser::ast::{
 use super::Analysis;
 use super::fold::fold_of;
 use super::kind::{Kind, LeafValue, Sealed};
-use super::leaf::{character_type, type_end};
+use super::leaf::{Found as Leaf, character_type, type_end};
 use super::meet::path;
 use super::scope::{Found, Scope, parts};
 use crate::catalog::Computing;
@@ -48,6 +48,16 @@ struct Term {
     extent: Range<usize>,
     /// The column is in it: its collation decides.
     collated: bool,
+}
+
+/// What an expression is as a constant.
+enum Constant {
+    /// One that is translated.
+    Is(Term),
+    /// One that cannot be.
+    Untranslated,
+    /// None.
+    Other,
 }
 
 /// A predicate under translation.
@@ -146,13 +156,13 @@ impl Analysis<'_> {
 /// Whether the rules for sealed operands would not answer it, whatever they are.
 pub(super) fn is_candidate(expr: &Expr) -> bool {
     match expr {
-        Expr::Like { any: false, .. } | Expr::ILike { any: false, .. } | Expr::Between { .. } => {
-            true
-        }
-        Expr::BinaryOp { op, .. } => comparison(op).is_some(),
-        Expr::In { target: InTarget::List(_), global: false, .. }
+        Expr::Like { any: false, .. }
+        | Expr::ILike { any: false, .. }
+        | Expr::Between { .. }
         | Expr::IsDistinctFrom(..)
-        | Expr::IsNotDistinctFrom(..) => true,
+        | Expr::IsNotDistinctFrom(..)
+        | Expr::In { target: InTarget::List(_), global: false, .. } => true,
+        Expr::BinaryOp { op, .. } => comparison(op).is_some(),
         _ => false,
     }
 }
@@ -413,8 +423,10 @@ impl Translation<'_, '_, '_> {
     }
 
     fn translated(&mut self, expr: &Expr) -> Option<Term> {
-        if let Some(term) = self.constant(expr)? {
-            return Some(term);
+        match self.constant(expr) {
+            Constant::Is(term) => return Some(term),
+            Constant::Untranslated => return None,
+            Constant::Other => {}
         }
         match expr {
             Expr::Identifier(_) | Expr::CompoundIdentifier(_) => self.reference(expr),
@@ -472,29 +484,33 @@ impl Translation<'_, '_, '_> {
         }
     }
 
-    /// A literal or a parameter, with its casts. The outer value: `None` where it is one that
-    /// cannot be translated.
-    fn constant(&mut self, expr: &Expr) -> Option<Option<Term>> {
-        if let Expr::Value(number) = expr
-            && let Literal::Number(digits, false) = &number.value
+    /// A literal or a parameter, with its casts.
+    fn constant(&mut self, expr: &Expr) -> Constant {
+        let one = |value, of, at: usize| {
+            Constant::Is(Term { value, of, extent: at..at + 1, collated: false })
+        };
+        if let Expr::Value(value) = expr
+            && let Some(at) = self.analysis.token_at(value.span)
         {
-            let at = self.analysis.token_at(number.span)?;
-            let value = Value::Integer(digits.parse().ok()?);
-            return Some(Some(Term {
-                value,
-                of: Type::Integer,
-                extent: at..at + 1,
-                collated: false,
-            }));
+            match &value.value {
+                Literal::Number(digits, false) => {
+                    let number = digits.parse().map(Value::Integer);
+                    return number.map_or(Constant::Untranslated, |n| one(n, Type::Integer, at));
+                }
+                Literal::Null => return one(Value::Null, Type::Text, at),
+                _ => {}
+            }
         }
-        if let Expr::Value(null) = expr
-            && null.value == Literal::Null
-        {
-            let at = self.analysis.token_at(null.span)?;
-            let (value, of, extent) = (Value::Null, Type::Text, at..at + 1);
-            return Some(Some(Term { value, of, extent, collated: false }));
+        match self.analysis.find_leaf(expr) {
+            Ok(None) => Constant::Other,
+            Ok(Some(found)) => {
+                self.text_constant(found).map_or(Constant::Untranslated, Constant::Is)
+            }
+            Err(_) => Constant::Untranslated,
         }
-        let Some(found) = self.analysis.find_leaf(expr).ok()? else { return Some(None) };
+    }
+
+    fn text_constant(&mut self, found: Leaf) -> Option<Term> {
         if found.array.is_some() {
             return None;
         }
@@ -526,7 +542,7 @@ impl Translation<'_, '_, '_> {
             let term = Term { value, of: Type::Text, extent: 0..0, collated: false };
             value = self.call(function, vec![term])?;
         }
-        Some(Some(Term { value, of: Type::Text, extent: found.extent, collated: false }))
+        Some(Term { value, of: Type::Text, extent: found.extent, collated: false })
     }
 
     /// The column itself.
@@ -554,18 +570,15 @@ impl Translation<'_, '_, '_> {
         let bytes = tokens.first()?.range.start..tokens.last()?.range.end;
         let reference = self.analysis.text.get(bytes)?;
         let catalog = self.analysis.catalog;
-        match &self.column {
-            Some(subject) => {
-                let same = subject.reference == reference && subject.sealed.column == sealed.column;
-                if !same {
-                    return None;
-                }
+        if let Some(subject) = &self.column {
+            let same = subject.reference == reference && subject.sealed.column == sealed.column;
+            if !same {
+                return None;
             }
-            None => {
-                let computing = catalog.computing.get(&sealed.column)?;
-                let reference = reference.to_owned();
-                self.column = Some(Subject { sealed, reference, computing });
-            }
+        } else {
+            let computing = catalog.computing.get(&sealed.column)?;
+            let reference = reference.to_owned();
+            self.column = Some(Subject { sealed, reference, computing });
         }
         Some(Term { value: Value::Column(0), of: Type::Text, extent: start..end, collated: true })
     }

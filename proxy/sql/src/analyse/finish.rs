@@ -290,11 +290,8 @@ impl Analysis<'_> {
                 if is_first != first || given_away {
                     continue;
                 }
-                let param = ServerParam {
-                    client: index,
-                    seal: param_seal(leaf, &told),
-                    withheld: false,
-                };
+                let param =
+                    ServerParam { client: index, seal: param_seal(leaf, &told), withheld: false };
                 if server[index].is_none() {
                     server[index] = Some(param);
                 } else if server[index].as_ref() != Some(&param) {
@@ -373,11 +370,8 @@ impl Analysis<'_> {
                 Some(Edit { range: whole, with })
             }
             (LeafValue::Param(index), sealed) => {
-                let wanted = ServerParam {
-                    client: *index,
-                    seal: param_seal(leaf, told),
-                    withheld: false,
-                };
+                let wanted =
+                    ServerParam { client: *index, seal: param_seal(leaf, told), withheld: false };
                 let number = numbers.find(&wanted).unwrap_or(*index);
                 let range = if sealed.is_some() { whole } else { own.clone() };
                 if number == *index && range == own {

@@ -48,6 +48,7 @@ use scope::Ctes;
 use string::Earlier;
 
 /// One statement under analysis.
+#[expect(clippy::struct_excessive_bools, reason = "facts that hold in nearly all combinations")]
 pub(crate) struct Analysis<'c> {
     text: &'c str,
     /// The statement's own tokens.
@@ -370,8 +371,9 @@ fn after_unread(text: &str, tokens: &[Token], planned: &Planned) -> After {
         Verb::Ddl => classify::keeps_names(text, tokens),
         _ => {
             // In whatever it stands, it may set the search path.
-            !(planned.effects.catalog || planned.effects.settings)
-                && !classify::sets_what_is_read(text, tokens)
+            !(planned.effects.catalog
+                || planned.effects.settings
+                || classify::sets_what_is_read(text, tokens))
         }
     };
     if quiet { After::Same } else { After::Changed }
