@@ -50,6 +50,7 @@ pub(crate) fn proxy(wiring: Wiring, limits: &Limits) -> Result<Arc<Proxy>, Failu
     options.startup_timeout = limits.startup_timeout;
     options.shutdown_timeout = limits.shutdown_timeout;
     options.max_connections = limits.max_connections;
+    options.dictionary_memory = limits.dictionary_memory;
     Proxy::new(options).map_err(|error| Failure::from_error(&error))
 }
 

@@ -238,26 +238,26 @@ fn the_functions_only_add() {
         // Another key, mode, domain.
         (
             "SELECT pgveil.protect('auth_user', 'email', 'p', 'deterministic', 'email', 'default',
-                '00000000', 'x', 1043, 258, NULL)",
+                '00000000', 'x', 1043, 258, NULL, 'default')",
             "55000",
         ),
         (
-            "SELECT pgveil.protect('auth_user', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL)",
+            "SELECT pgveil.protect('auth_user', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL, 'default')",
             "55000",
         ),
         // Another fold.
         (
-            "SELECT pgveil.protect('auth_user', 'email', policy, mode, domain, keyring, key_id, key_check, 1043, 258, 'lower')
+            "SELECT pgveil.protect('auth_user', 'email', policy, mode, domain, keyring, key_id, key_check, 1043, 258, 'lower', 'default')
              FROM pgveil.columns WHERE relation = 'auth_user'::regclass AND column_name = 'email'",
             "55000",
         ),
         // A plain column; somebody else's table.
         (
-            "SELECT pgveil.protect('auth_user', 'username', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL)",
+            "SELECT pgveil.protect('auth_user', 'username', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL, 'default')",
             "55000",
         ),
         (
-            "SELECT pgveil.protect('theirs', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL)",
+            "SELECT pgveil.protect('theirs', 'email', 'p', 'randomized', '', 'default', 'k', 'x', 25, -1, NULL, 'default')",
             "42501",
         ),
         ("SELECT pgveil.retype('theirs', 'email', 25, -1)", "42501"),

@@ -8,6 +8,7 @@ mod bad_input;
 mod bad_policy;
 #[path = "../clients/main.rs"]
 mod clients;
+mod computing;
 mod copying;
 mod ddl;
 mod existing;

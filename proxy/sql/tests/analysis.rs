@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::format_push_string, clippy::format_collect)]
 
+mod computed;
 mod fixture;
 mod oracle;
 mod size;

@@ -159,6 +159,8 @@ pub struct Limits {
     pub shutdown_timeout: Duration,
     /// How long a catalog is used before its version is asked for again.
     pub catalog_lease: Duration,
+    /// Bytes that the values of computed columns may take in memory.
+    pub dictionary_memory: usize,
     /// `[limits.policy]`: what a policy may use.
     pub policy: pgveil_policy::Limits,
 }
@@ -171,6 +173,7 @@ impl Default for Limits {
             startup_timeout: Duration::from_mins(1),
             shutdown_timeout: Duration::from_secs(10),
             catalog_lease: Duration::from_secs(1),
+            dictionary_memory: 512 << 20,
             policy: pgveil_policy::Limits::default(),
         }
     }
@@ -479,6 +482,14 @@ fn read_limits(reader: &mut Reader, mut table: Table<'_>) -> Limits {
     read_duration(reader, &mut table, "shutdown_timeout", &mut limits.shutdown_timeout);
     read_duration(reader, &mut table, "catalog_lease", &mut limits.catalog_lease);
     read_number(reader, &mut table, "max_connections", 1..=1_000_000, &mut limits.max_connections);
+    // Up to 1 TiB.
+    read_number(
+        reader,
+        &mut table,
+        "dictionary_memory",
+        0..=1 << 40,
+        &mut limits.dictionary_memory,
+    );
     if let Some(value) = table.take("policy")
         && let Some(mut table) = value.table(reader, "[limits.policy]".into())
     {

@@ -24,6 +24,7 @@ columns = { email = { mode = "deterministic" } }
 [limits]
 max_connections = 20
 catalog_lease = "1500ms"
+dictionary_memory = 1048576
 
 [log]
 format = "json"
@@ -61,6 +62,7 @@ fn a_whole_configuration_is_read() {
         ]})
     );
     assert_eq!(config.limits.max_connections, 20);
+    assert_eq!(config.limits.dictionary_memory, 1 << 20);
     assert_eq!(config.limits.catalog_lease, Duration::from_millis(1500));
     assert_eq!(config.limits.connect_timeout, Limits::default().connect_timeout);
     assert_eq!(config.log.format, LogFormat::Json);

@@ -69,6 +69,95 @@ SELECT id FROM auth_user WHERE '%bob%' LIKE email;
 SELECT id FROM auth_user WHERE first_name = 'Bob Canaryson' ORDER BY id;
 SELECT id FROM auth_user WHERE first_name IN ('Bob Canaryson', 'Ada Canaryson') ORDER BY id;
 SELECT id FROM auth_user WHERE first_name <> 'Bob Canaryson' ORDER BY id;
+-- Patterns.
+SELECT id FROM auth_user WHERE email LIKE '_ob@%' ORDER BY id;
+SELECT id FROM auth_user WHERE email LIKE E'%\\\\%' ORDER BY id;
+SELECT id FROM auth_user WHERE email LIKE '%\\%' ORDER BY id;
+SELECT id FROM auth_user WHERE email LIKE '%@canary.exampl_' AND first_name NOT LIKE '%Zo%' ORDER BY id;
+SELECT id FROM auth_user WHERE email ILIKE '%CANARY%' AND NOT email ILIKE 'a%' ORDER BY id;
+SELECT id FROM auth_user WHERE first_name ILIKE 'zoË%' ORDER BY id;
+SELECT id FROM auth_user WHERE email ILIKE 'Ü%' ORDER BY id;
+SELECT id FROM auth_user WHERE first_name LIKE '名%' ORDER BY id;
+SELECT id FROM auth_user WHERE last_name LIKE '%🦊' ORDER BY id;
+-- error: 22025
+SELECT id FROM auth_user WHERE email LIKE 'bob\';
+SELECT id FROM auth_user WHERE email LIKE 'b#%%' ESCAPE '#' ORDER BY id;
+SELECT id FROM auth_user WHERE email LIKE '%' || 'ob@' || '%' ORDER BY id;
+-- params: 'ob@'
+SELECT id FROM auth_user WHERE email LIKE '%' || $1 || '%' ORDER BY id;
+-- params: 'ob@'
+SELECT id FROM auth_user WHERE email LIKE ('%' || $1::text || '%') ORDER BY id;
+-- params: 'BOB', '@canary.example'
+SELECT id FROM auth_user WHERE lower(email) = lower($1) || $2 ORDER BY id;
+-- types: 1043
+-- params: 'bob%'
+SELECT id FROM auth_user WHERE email LIKE $1 ORDER BY id;
+-- types: 25
+-- params: 'bob%'
+SELECT id FROM auth_user WHERE email ILIKE $1 ORDER BY id;
+-- Functions.
+SELECT id FROM auth_user WHERE initcap(email) = 'Bob@Canary.Example' ORDER BY id;
+SELECT id FROM auth_user WHERE char_length(email) BETWEEN 17 AND 18 ORDER BY id;
+SELECT id FROM auth_user WHERE octet_length(email) > length(email) ORDER BY id;
+SELECT id FROM auth_user WHERE substr(email, 2, 2) = 'ob' ORDER BY id;
+SELECT id FROM auth_user WHERE substring(email, 5) = 'canary.example' ORDER BY id;
+SELECT id FROM auth_user WHERE right(email, 3) = 'ple' ORDER BY id;
+SELECT id FROM auth_user WHERE left(email, -15) = 'bo' ORDER BY id;
+SELECT id FROM auth_user WHERE ltrim(email, 'ab') = 'ob@canary.example' ORDER BY id;
+SELECT id FROM auth_user WHERE rtrim(email, 'e') = 'bob@canary.exampl' ORDER BY id;
+SELECT id FROM auth_user WHERE btrim(email) <> email ORDER BY id;
+SELECT id FROM auth_user WHERE trim(leading 'b' from email) LIKE 'o%' ORDER BY id;
+SELECT id FROM auth_user WHERE trim(trailing from last_name) = 'Canaryson' ORDER BY id;
+SELECT id FROM auth_user WHERE strpos(email, '@') > 4 ORDER BY id;
+SELECT id FROM auth_user WHERE replace(email, '@canary.example', '') = 'eve' ORDER BY id;
+SELECT id FROM auth_user WHERE reverse(email) LIKE 'elp%' ORDER BY id;
+SELECT id FROM auth_user WHERE md5(email) = md5('bob@canary.example') ORDER BY id;
+SELECT id FROM auth_user WHERE split_part(email, '@', -1) = 'canary.example' ORDER BY id;
+SELECT id FROM auth_user WHERE upper(left(email, 1)) || lower(substr(email, 2)) = 'Bob@canary.example' ORDER BY id;
+SELECT id FROM auth_user WHERE CAST(email AS varchar(4)) = 'eve@' ORDER BY id;
+SELECT id FROM auth_user WHERE pg_catalog.lower(email) = 'bob@canary.example' ORDER BY id;
+-- error: 22011
+SELECT id FROM auth_user WHERE substr(email, 1, -1) = 'x';
+-- Three-valued logic.
+SELECT id FROM contact WHERE (email LIKE 'a%') IS TRUE ORDER BY id;
+SELECT id FROM contact WHERE (email LIKE 'a%') IS NOT TRUE ORDER BY id;
+SELECT id FROM contact WHERE (email LIKE 'a%') IS FALSE ORDER BY id;
+SELECT id FROM contact WHERE (email LIKE 'a%') IS UNKNOWN ORDER BY id;
+SELECT id FROM contact WHERE email LIKE 'a%' OR phone LIKE 'tel%' OR nick LIKE 'C%' ORDER BY id;
+SELECT id FROM contact WHERE email LIKE 'a%' AND (phone IS NULL OR phone LIKE 'tel%') ORDER BY id;
+SELECT id FROM contact WHERE NOT (email LIKE 'a%' OR label LIKE 'w%') ORDER BY id;
+SELECT id FROM contact WHERE (email LIKE 'a%') = (phone LIKE 'tel%') ORDER BY id;
+SELECT id FROM contact WHERE COALESCE(email LIKE 'a%', true) ORDER BY id;
+SELECT id FROM contact WHERE CASE WHEN email LIKE 'a%' THEN label = 'work' ELSE label = 'home' END ORDER BY id;
+SELECT id FROM contact WHERE lower(nick) IN ('canaryson the first', '', NULL) ORDER BY id;
+SELECT id FROM contact WHERE lower(nick) NOT IN ('canaryson the first', 'x') ORDER BY id;
+SELECT id FROM contact WHERE lower(email) IS NOT DISTINCT FROM 'ada@canary.example' ORDER BY id;
+SELECT id FROM contact WHERE upper(email) IS DISTINCT FROM NULL ORDER BY id;
+-- params: null
+SELECT id FROM contact WHERE lower(email) = lower($1);
+-- Elsewhere in a statement.
+SELECT id, email LIKE 'b%' AS starts, length(username) FROM auth_user ORDER BY starts DESC, id;
+SELECT bool_and(email LIKE '%@%'), bool_or(email LIKE '%@%') FROM auth_user;
+SELECT sum(CASE WHEN email LIKE '%canary%' THEN 1 ELSE 0 END) FROM auth_user;
+SELECT is_active, count(*) FROM auth_user WHERE email LIKE '%@canary.example' GROUP BY is_active HAVING count(*) > 1 ORDER BY 1;
+SELECT u.id, c.id FROM auth_user u LEFT JOIN contact c ON c.user_id = u.id AND c.email LIKE 'a%' ORDER BY 1, 2;
+SELECT u.id FROM auth_user u, LATERAL (SELECT 1 FROM contact c WHERE c.user_id = u.id AND c.email LIKE '%@canary.example' LIMIT 1) l ORDER BY u.id;
+SELECT id FROM auth_user WHERE email LIKE 'a%' UNION ALL SELECT id FROM auth_user WHERE email LIKE 'b%' ORDER BY 1;
+SELECT id FROM auth_user WHERE email LIKE '%canary%' EXCEPT SELECT user_id FROM contact WHERE email LIKE 'a%' ORDER BY 1;
+WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3) SELECT n FROM r WHERE EXISTS (SELECT 1 FROM auth_user WHERE id = n AND email LIKE '%b%') ORDER BY n;
+SELECT DISTINCT is_active FROM auth_user WHERE email LIKE '%canary%' ORDER BY 1;
+SELECT email FROM auth_user WHERE email LIKE 'ada%';
+SELECT * FROM newsletter_subscriber WHERE email LIKE 'ada%';
+SELECT a.* FROM auth_user a WHERE a.email LIKE 'eve%';
+SELECT count(*) FROM auth_user u JOIN auth_user v ON u.last_name = v.last_name AND u.id < v.id WHERE u.email LIKE 'b%';
+SELECT (SELECT count(*) FROM contact c WHERE c.user_id = u.id AND c.email LIKE '%canary%') AS n FROM auth_user u ORDER BY u.id;
+SELECT id FROM "auth_user" AS "U" WHERE "U"."email" LIKE 'b%' AND "U".id > 0 ORDER BY "U".id LIMIT 1 OFFSET 1;
+TABLE orders;
+-- A cursor, a named statement.
+-- refused
+DECLARE c CURSOR FOR SELECT id FROM auth_user WHERE email LIKE 'b%';
+-- refused
+PREPARE p AS SELECT id FROM auth_user WHERE email LIKE $1;
 -- In a transaction, with what it has written itself.
 BEGIN;
 INSERT INTO newsletter_subscriber (email, confirmed) VALUES ('new1@canary.example', true);

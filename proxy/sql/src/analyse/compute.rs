@@ -86,7 +86,8 @@ impl Analysis<'_> {
         if !self.may_compute || self.catalog.own_operators || !is_candidate(expr) {
             return false;
         }
-        let kept = self.seen.clone();
+        // What a translation meets counts only if it succeeds.
+        let kept = std::mem::take(&mut self.seen);
         let mut translation =
             Translation { analysis: self, scope, column: None, params: Vec::new(), depth: 0 };
         let term = translation.predicate(expr);
@@ -95,6 +96,7 @@ impl Analysis<'_> {
             self.seen = kept;
             return false;
         };
+        self.seen.extend(kept);
         // Values in it have been met: none of them goes up.
         for index in term.extent.clone() {
             let token = &self.tokens[index];

@@ -1,0 +1,114 @@
+//! Predicates that are decided on values while others write: whatever runs beside it, a statement
+//! finds exactly the values of its own snapshot.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pgveil_tests::twin::Mode;
+use pgveil_tests::{Client, servers};
+
+use crate::sample;
+
+/// How long the writers write: `PGVEIL_SOAK` in seconds.
+fn duration() -> Duration {
+    let seconds = std::env::var("PGVEIL_SOAK").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(3))
+}
+
+/// Every address matches, so both counts of one statement are the same in every snapshot.
+const ALL: &str = "SELECT count(*) FILTER (WHERE email LIKE '%@canary.example') || ' ' || count(*) \
+                   FROM newsletter_subscriber";
+
+/// One statement, its answer, and that it is right.
+fn same(client: &mut Client, sql: &str) -> String {
+    let answer = client.run(sql).value();
+    let (matched, all) = answer.split_once(' ').unwrap();
+    assert_eq!(matched, all, "{sql}");
+    answer
+}
+
+fn writes(client: &mut Client, writer: usize, round: usize) {
+    let address = |n: usize| format!("w{writer}-{round}-{n}@canary.example");
+    let insert = |n| {
+        format!("INSERT INTO newsletter_subscriber (email, confirmed) VALUES ('{}', true)", address(n))
+    };
+    match round % 5 {
+        0 => {
+            client.run(&insert(0));
+        }
+        1 => {
+            client.run("BEGIN");
+            client.run(&insert(0));
+            client.run("SAVEPOINT s");
+            client.run(&insert(1));
+            client.run("ROLLBACK TO s");
+            client.run(&insert(2));
+            client.run("COMMIT");
+        }
+        2 => {
+            client.run("BEGIN");
+            client.run(&insert(0));
+            same(client, ALL);
+            client.run("ROLLBACK");
+        }
+        3 => {
+            client.run(&format!(
+                "UPDATE newsletter_subscriber SET email = '{}' WHERE id = (SELECT max(id) FROM \
+                 newsletter_subscriber)",
+                address(3)
+            ));
+        }
+        _ => {
+            client.run(
+                "DELETE FROM newsletter_subscriber WHERE id = (SELECT min(id) FROM \
+                 newsletter_subscriber)",
+            );
+        }
+    }
+}
+
+#[test]
+fn statements_see_their_own_snapshot_while_others_write() {
+    for server in servers() {
+        let site = sample::site_computing(server, Mode::Mixed);
+        let (stop, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for writer in 0..3 {
+                let (site, stop) = (&site, &stop);
+                scope.spawn(move || {
+                    let mut client = site.connect();
+                    for round in 0.. {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        writes(&mut client, writer, round);
+                    }
+                });
+            }
+            for reader in 0..2 {
+                let (site, stop, reads) = (&site, &stop, &reads);
+                scope.spawn(move || {
+                    let mut client = site.connect();
+                    while !stop.load(Ordering::Relaxed) {
+                        same(&mut client, ALL);
+                        if reader == 1 {
+                            client.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
+                            let first = same(&mut client, ALL);
+                            assert_eq!(same(&mut client, ALL), first);
+                            client.run("COMMIT");
+                        }
+                        reads.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let end = Instant::now() + duration();
+            while Instant::now() < end {
+                thread::sleep(Duration::from_millis(50));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert!(reads.into_inner() > 0);
+        site.assert_clean();
+    }
+}
