@@ -6,6 +6,9 @@
 //! What is logged under is the root of the partitions, by oid and column number. It compares OLD
 //! with NEW; `UPDATE OF` would miss what a BEFORE trigger changes.
 //!
+//! What it costs a writer [CPU of the backend for an INSERT and its commit: 45 µs without, 73 with
+//! one column logged, 85 with two].
+//!
 //! # Whose rights
 //!
 //! The trigger's function belongs to the owner of the log, and nobody else writes there. PUBLIC may
@@ -45,11 +48,13 @@ pub const FINGERPRINT: &str = "fingerprint";
 
 /// `pg_proc.proconfig::text` of [`READING_FUNCTIONS`].
 pub const READING_CONFIG: &str = "{\"search_path=pg_catalog, pg_temp\",client_min_messages=notice,\
-     row_security=on,enable_seqscan=off}";
+     row_security=on,enable_seqscan=off,plan_cache_mode=force_generic_plan}";
 
 /// What reads the log, with the caller's rights. (`row_security`: where the caller has turned it
-/// off, the log's own policy would be an error. `enable_seqscan`: how much is new is not known when
-/// the plan is made, and the server's guess is a third of the log.)
+/// off, the log's own policy would be an error. The last two: how much is new is not known when the
+/// plan is made, and the server's guess, a third of the log, would have it read all of it, or plan
+/// anew each time [CPU of a call at 1,300,000 rows: 0.16 ms, of which the fingerprint takes 0.06;
+/// 0.25 when it plans].)
 pub const READING_FUNCTIONS: [OwnFunction; 2] = [
     OwnFunction {
         name: FINGERPRINT,
@@ -136,7 +141,8 @@ pub fn create_reading(function: &OwnFunction) -> Vec<String> {
         format!(
             "CREATE OR REPLACE FUNCTION {name}({arguments}) RETURNS {result} LANGUAGE plpgsql STABLE \
              PARALLEL RESTRICTED SECURITY INVOKER SET search_path = pg_catalog, pg_temp \
-             SET client_min_messages = notice SET row_security = on SET enable_seqscan = off AS {}",
+             SET client_min_messages = notice SET row_security = on SET enable_seqscan = off \
+             SET plan_cache_mode = force_generic_plan AS {}",
             quote_literal(body)
         ),
         format!("GRANT EXECUTE ON FUNCTION {name} TO PUBLIC"),
