@@ -4,6 +4,7 @@ mod declared;
 mod server;
 
 mod changes;
+mod computing;
 mod dependants;
 mod folding;
 mod guard;
