@@ -31,7 +31,10 @@ fn same(client: &mut Client, sql: &str) -> String {
 fn writes(client: &mut Client, writer: usize, round: usize) {
     let address = |n: usize| format!("w{writer}-{round}-{n}@canary.example");
     let insert = |n| {
-        format!("INSERT INTO newsletter_subscriber (email, confirmed) VALUES ('{}', true)", address(n))
+        format!(
+            "INSERT INTO newsletter_subscriber (email, confirmed) VALUES ('{}', true)",
+            address(n)
+        )
     };
     match round % 5 {
         0 => {

@@ -555,16 +555,11 @@ fn quoted(element: &str) -> String {
     format!("\"{}\"", element.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+/// The server raises such an error where a row that it reaches has the value, and nowhere else.
 fn failed(error: &EvalError) -> Refusal {
     match error {
         EvalError::Unsupported(what) => not_evaluated(what),
-        error => Refusal {
-            code: error.sqlstate(),
-            message: error.to_string(),
-            detail: Some("The predicate has no value for some value of its column.".to_owned()),
-            hint: None,
-            position: None,
-        },
+        error => not_evaluated(&format!("It fails for some value of the column: {error}.")),
     }
 }
 
@@ -573,7 +568,7 @@ fn not_evaluated(why: &str) -> Refusal {
         code: "0A000",
         message: "pgveil cannot evaluate this predicate over a protected column".to_owned(),
         detail: Some(why.to_owned()),
-        hint: None,
+        hint: Some("Compare with =, or evaluate the predicate in the application.".to_owned()),
         position: None,
     }
 }

@@ -41,9 +41,8 @@ fn upstream(catalog: &Catalog, text: &str) -> String {
 }
 
 fn test(reference: &str, known: &str) -> String {
-    let handle = format!(
-        "COALESCE(pg_catalog.substr({reference}, 13, 20), '') OPERATOR(pg_catalog.=) ANY"
-    );
+    let handle =
+        format!("COALESCE(pg_catalog.substr({reference}, 13, 20), '') OPERATOR(pg_catalog.=) ANY");
     format!(
         "(NOT NOT CASE WHEN (SELECT pgveil.delta('100'::pg_catalog.oid, '2'::pg_catalog.int2, \
          {known})) THEN NULL WHEN {handle} (T) THEN true WHEN {handle} (U) THEN NULL ELSE false END)"
@@ -126,7 +125,11 @@ fn the_rest_is_left_to_the_rules() {
         "COPY (SELECT id FROM users WHERE email LIKE 'x') TO STDOUT",
         "EXPLAIN SELECT id FROM users WHERE email LIKE 'x'",
     ] {
-        assert!(upstream(&catalog, text).starts_with("0A000"), "{text}\n{}", upstream(&catalog, text));
+        assert!(
+            upstream(&catalog, text).starts_with("0A000"),
+            "{text}\n{}",
+            upstream(&catalog, text)
+        );
     }
     let upper = "SELECT id FROM users WHERE upper(email) LIKE 'X'";
     catalog.own_names.insert("upper".to_owned());

@@ -266,7 +266,11 @@ impl Translation<'_, '_, '_> {
                 self.like(*negated, true, expr, pattern, escape_char.as_deref())?
             }
             Expr::Between { expr, negated, low, high } => {
-                let (operand, low, high) = (self.text(expr)?, self.text(low)?, self.text(high)?);
+                let operand = self.term(expr)?;
+                if !matches!(operand.of, Type::Text | Type::Integer) {
+                    return None;
+                }
+                let (low, high) = (self.of(low, operand.of)?, self.of(high, operand.of)?);
                 let extent = operand.extent.start..high.extent.end;
                 let collation = self.collation(&[&operand, &low, &high])?;
                 let compare = |comparison, left: &Value, right: Value| Value::Compare {
