@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use pgveil_policy::{Policies, Reveal, Reviewer, SessionFacts, Verdict};
 use pgveil_seal::Keyring;
-use pgveil_sql::Resolved;
 use pgveil_sql::catalog::{
     Catalog, CatalogError, CatalogLoad, QUERIES, SETTINGS_QUERY, SealedColumn, Settings,
 };
 use pgveil_sql::plan::{
-    Output, Planned, Purpose, RelationFacts, Rendered, Script, Slot, Uses, Verb,
+    Finds, Output, Planned, Purpose, RelationFacts, Rendered, Script, Slot, Uses, Verb,
 };
 use pgveil_sql::protection::{Profile, ProfileOwner};
 use pgveil_sql::refusal::Refusal;
+use pgveil_sql::{Found, Resolved};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::cli::ExplainArgs;
@@ -258,14 +258,22 @@ fn push_redacted(out: &mut String, piece: &str) {
     out.push_str(&piece[start + inner.len()..]);
 }
 
-/// What decides a predicate is known when the statement runs.
+/// What decides an expression is known when the statement runs.
 fn resolved(planned: &Planned, index: usize, catalog: &Catalog) -> Resolved {
     let column = planned.resolves.get(index).map(|resolve| catalog.column(resolve.column));
     Resolved {
         relation: column.map_or(0, |column| column.relation),
         number: column.map_or(0, |column| column.number),
-        matched: "<handles that match>".to_owned(),
-        unknown: "<handles of NULL>".to_owned(),
+        found: match planned.resolves.get(index).map(|resolve| &resolve.finds) {
+            Some(Finds::Rank(_)) => Found::Rank {
+                handles: "<all handles>".to_owned(),
+                ranks: "<their ranks>".to_owned(),
+            },
+            Some(Finds::Truth) | None => Found::Truth {
+                matched: "<handles that match>".to_owned(),
+                unknown: "<handles of NULL>".to_owned(),
+            },
+        },
         known: "<what is known>".to_owned(),
     }
 }
@@ -315,10 +323,13 @@ fn print_statement(out: &mut String, sql: &str, planned: &Planned, catalog: &Cat
             resolve.params.iter().map(|index| format!("${}", index + 1)).collect();
         let with =
             if with.is_empty() { String::new() } else { format!(" and {}", with.join(", ")) };
+        let (what, sent) = match resolve.finds {
+            Finds::Truth => ("a predicate over", "handles of those that match are sent"),
+            Finds::Rank(_) => ("the order of", "all handles and their ranks are sent"),
+        };
         let _ = writeln!(
             out,
-            "  resolved: a predicate over the values of {}.{}{with}, evaluated here; handles of \
-             those that match are sent",
+            "  resolved: {what} the values of {}.{}{with}, evaluated here; {sent}",
             column.table, column.column
         );
     }

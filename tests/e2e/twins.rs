@@ -138,6 +138,7 @@ files!(
     arrays,
     branches,
     computed,
+    computed_order,
     conflict,
     constraints,
     ctes,

@@ -1,16 +1,18 @@
-//! The values of protected columns that predicates are decided on.
+//! The values of protected columns that predicates and orders are decided on.
 //!
 //! A dictionary maps the handles of a column's tokens to their values. It is append-only: what is
 //! in it was a value of the column once, so it is never wrong, only possibly incomplete. It is read
 //! in one snapshot; what has been written since is in `pgveil.changes`, and `pgveil.delta` tells
 //! every statement, in the statement's own snapshot, what that is.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-use pgveil_eval::{Partition, Program};
+use pgveil_eval::{Collation, EvalError, Expr, Partition, Program, Value};
 use zeroize::Zeroizing;
 
 /// Characters of a handle.
@@ -60,6 +62,8 @@ pub(crate) struct Dictionary {
     used: Mutex<Instant>,
     /// Much has been written since.
     behind: AtomicBool,
+    /// What it was ordered by last, the latest first.
+    orders: Mutex<Vec<Order>>,
 }
 
 /// Values are not shown.
@@ -76,6 +80,7 @@ impl Dictionary {
             known: Mutex::new(known),
             used: Mutex::new(Instant::now()),
             behind: AtomicBool::new(false),
+            orders: Mutex::default(),
         }
     }
 
@@ -94,8 +99,9 @@ impl Dictionary {
 
     /// About how many bytes it takes.
     fn bytes(&self) -> usize {
+        let orders: usize = self.orders().iter().map(Order::bytes).sum();
         let values = self.read();
-        values.bytes + values.handles.len() * ENTRY
+        values.bytes + values.handles.len() * ENTRY + orders
     }
 
     pub(crate) fn known(&self) -> Known {
@@ -161,6 +167,152 @@ impl Dictionary {
     }
 }
 
+impl Dictionary {
+    /// The ranks of the values in the order of an expression. `kept`: it will be asked again.
+    pub(crate) fn rank(
+        &self,
+        program: &Program,
+        expr: Expr,
+        collation: &Collation,
+        kept: bool,
+    ) -> Result<Arc<Ranked>, EvalError> {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let known = {
+            let mut orders = self.orders();
+            let of = |order: &Order| order.expr == expr && order.collation == *collation;
+            orders.iter().position(of).map(|at| orders.remove(at))
+        };
+        let order = match known {
+            Some(order) if order.ranked.of == self.len() => order,
+            known => {
+                let places = known.map_or_else(Vec::new, |order| order.places);
+                let (places, ranked) = ranked(&self.read(), places, program, collation)?;
+                Order { expr, collation: collation.clone(), places, ranked: Arc::new(ranked) }
+            }
+        };
+        let ranked = Arc::clone(&order.ranked);
+        if kept {
+            let mut orders = self.orders();
+            orders.insert(0, order);
+            orders.truncate(ORDERS);
+        }
+        Ok(ranked)
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Vec<Order>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// So many orders of a dictionary are kept.
+const ORDERS: usize = 4;
+
+/// Its values, ordered by an expression.
+#[derive(Debug)]
+struct Order {
+    expr: Expr,
+    collation: Collation,
+    /// Of the values, in this order; those whose expression is NULL come last.
+    places: Vec<usize>,
+    ranked: Arc<Ranked>,
+}
+
+impl Order {
+    fn bytes(&self) -> usize {
+        let Ranked { handles, ranks, .. } = &*self.ranked;
+        self.places.len() * size_of::<usize>() + handles.len() + ranks.len()
+    }
+}
+
+/// The ranks of a dictionary's values: two arrays in PostgreSQL's text form.
+#[derive(Debug)]
+pub(crate) struct Ranked {
+    /// The handles in the order of their bytes; an empty one, which stands for NULL, is first.
+    pub(crate) handles: String,
+    /// The rank of each, from 1: equal for equal values. 0 where the expression is NULL.
+    pub(crate) ranks: String,
+    /// How many values there were.
+    pub(crate) of: usize,
+}
+
+/// Where an expression's value stands.
+enum SortKey<'v> {
+    Text(Cow<'v, str>),
+    Integer(i32),
+}
+
+/// Ranks values. `places`: some of them in their order, which makes sorting a merge.
+fn ranked(
+    values: &Values,
+    mut places: Vec<usize>,
+    program: &Program,
+    collation: &Collation,
+) -> Result<(Vec<usize>, Ranked), EvalError> {
+    let of = values.handles.len();
+    places.extend(places.len()..of);
+    // NULL is no value of the dictionary, and may be ranked all the same.
+    let rows = places.into_iter().map(Some).chain([None]);
+    let mut keys: Vec<(Option<usize>, SortKey<'_>)> = Vec::with_capacity(of + 1);
+    let mut nulls: Vec<Option<usize>> = Vec::new();
+    for place in rows {
+        let value = place.map(|place| &**values.values[place]);
+        match program.value(&[value])? {
+            Value::Null => nulls.push(place),
+            Value::Text(text) => keys.push((place, SortKey::Text(text))),
+            Value::Integer(number) => keys.push((place, SortKey::Integer(number))),
+            Value::Boolean(_) => return Err(EvalError::Unsupported("an order of truth values")),
+        }
+    }
+    // An expression has one type.
+    let is_text = keys.first().is_none_or(|(_, key)| matches!(key, SortKey::Text(_)));
+    if is_text {
+        collation.sort(&mut keys, |(_, key)| match key {
+            SortKey::Text(text) => text,
+            SortKey::Integer(_) => "",
+        });
+    } else {
+        keys.sort_by_key(|(_, key)| match key {
+            SortKey::Text(_) => 0,
+            SortKey::Integer(number) => *number,
+        });
+    }
+    let mut rank = 0_usize;
+    let mut ranks: Vec<(&[u8], usize)> = Vec::with_capacity(of + 1);
+    let handle = |place: &Option<usize>| place.map_or(&[][..], |place| &values.handles[place][..]);
+    for (index, (place, key)) in keys.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| &keys[before].1);
+        let equal = match (before, key) {
+            (Some(SortKey::Text(before)), SortKey::Text(key)) => before == key,
+            (Some(SortKey::Integer(before)), SortKey::Integer(key)) => before == key,
+            _ => false,
+        };
+        rank += usize::from(!equal);
+        ranks.push((handle(place), rank));
+    }
+    ranks.extend(nulls.iter().map(|place| (handle(place), 0)));
+    ranks.sort_unstable();
+    let mut ranked = Ranked {
+        handles: String::with_capacity((HANDLE + 1) * ranks.len() + 2),
+        ranks: String::with_capacity(7 * ranks.len() + 2),
+        of,
+    };
+    for (index, (handle, rank)) in ranks.iter().enumerate() {
+        let separator = if index == 0 { '{' } else { ',' };
+        ranked.handles.push(separator);
+        ranked.ranks.push(separator);
+        match handle {
+            [] => ranked.handles.push_str("\"\""),
+            handle => ranked.handles.push_str(str::from_utf8(handle).unwrap_or_default()),
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(ranked.ranks, "{rank}");
+    }
+    ranked.handles.push('}');
+    ranked.ranks.push('}');
+    let places = keys.iter().map(|(place, _)| *place).chain(nulls).flatten().collect();
+    Ok((places, ranked))
+}
+
 /// What a predicate says of a dictionary's values.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -169,7 +321,7 @@ pub(crate) struct Found {
     /// It is NULL.
     pub(crate) unknown: Vec<Handle>,
     /// Of one of them it says nothing.
-    pub(crate) failed: Option<pgveil_eval::EvalError>,
+    pub(crate) failed: Option<EvalError>,
     /// How many values there were.
     pub(crate) of: usize,
 }
@@ -271,6 +423,24 @@ mod tests {
         assert!(dictionaries.get(&key(1)).is_none());
         assert!(dictionaries.get(&key(2)).is_some() && dictionaries.get(&key(3)).is_some());
         assert!(!dictionaries.put(&key(4), &filled(4)));
+    }
+
+    #[test]
+    fn equal_values_have_equal_ranks() {
+        let dictionary = Dictionary::new(known());
+        for (n, value) in [(b'c', "b"), (b'a', "a"), (b'b', "b")] {
+            dictionary.insert([n; HANDLE], value);
+        }
+        let rank = |dictionary: &Dictionary| {
+            let program = Program::new(&Expr::Column(0), &[pgveil_eval::Type::Text]).unwrap();
+            let ranked = dictionary.rank(&program, Expr::Column(0), &Collation::c(), true).unwrap();
+            assert_eq!(ranked.handles.split(',').count(), ranked.ranks.split(',').count());
+            (ranked.handles.replace(char::is_alphabetic, "").len(), ranked.ranks.clone())
+        };
+        assert_eq!(rank(&dictionary), ("{\"\",,,}".len(), "{0,1,2,2}".to_owned()));
+        assert_eq!(rank(&dictionary).1, "{0,1,2,2}");
+        dictionary.insert([b'd'; HANDLE], "aa");
+        assert_eq!(rank(&dictionary).1, "{0,1,3,3,2}");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use pgveil_sql::plan::{Planned, RESOLVED_PARAMS, Referred, ServerParam, Slot, Verb};
+use pgveil_sql::plan::{Finds, Planned, RESOLVED_PARAMS, Referred, ServerParam, Slot, Verb};
 use pgveil_sql::refusal::Refusal;
-use pgveil_sql::{REFUSED, Resolved, render};
+use pgveil_sql::{Found, REFUSED, Resolved, render};
 use pgveil_wire::frame::{Frame, HEADER};
 use pgveil_wire::frontend::{self, Bind, BindBuilder, Parse, Target};
 
@@ -116,21 +116,20 @@ impl Session {
     fn send_parse(&mut self, frame: Frame<'_>, parse: &Parse<'_>, prepared: Prepared) {
         let params = prepared.planned().map(|planned| &planned.params);
         let server = params.map_or(&[][..], |params| &params.server);
-        let resolved = params.map_or(0, |params| params.resolved * RESOLVED_PARAMS);
+        let resolved = prepared.planned().into_iter().flat_map(|planned| &planned.resolves);
+        let resolved: Vec<u32> =
+            resolved.flat_map(|resolve| resolved_types(&resolve.finds)).collect();
         if server.is_empty() && *prepared.rendered.text == *prepared.analysed.text {
             self.forward(frame);
         } else {
             let out = self.link.server.output.tail();
             let text = prepared.rendered.text.as_bytes();
-            if server.is_empty() && resolved == 0 {
+            if server.is_empty() && resolved.is_empty() {
                 frontend::write_parse(out, parse.name, text, prepared.types.iter().copied());
             } else {
-                let types = (0..server.len() + resolved).map(|index| {
-                    server
-                        .get(index)
-                        .map_or(TEXT_ARRAY, |param| server_type(param, &prepared.types))
-                });
-                frontend::write_parse(out, parse.name, text, types);
+                let types = server.iter().map(|param| server_type(param, &prepared.types));
+                let types: Vec<u32> = types.chain(resolved).collect();
+                frontend::write_parse(out, parse.name, text, types.into_iter());
             }
         }
         self.expect_parse(parse.name, Meaning::Known(Arc::new(prepared)), None);
@@ -554,23 +553,37 @@ impl Session {
     }
 }
 
-/// Oids of `text` and `text[]`.
+/// Oids of `text`, `text[]`, `name[]` and `int4[]`.
 const TEXT: u32 = 25;
 const TEXT_ARRAY: u32 = 1009;
+const NAME_ARRAY: u32 = 1003;
+const INT4_ARRAY: u32 = 1007;
 
-/// A predicate of a prepared statement: what decides it comes with the Bind.
+/// The types of what decides an expression.
+fn resolved_types(finds: &Finds) -> [u32; RESOLVED_PARAMS] {
+    match finds {
+        Finds::Truth => [TEXT_ARRAY; RESOLVED_PARAMS],
+        Finds::Rank(_) => [NAME_ARRAY, INT4_ARRAY, TEXT_ARRAY],
+    }
+}
+
+/// An expression of a prepared statement: what decides it comes with the Bind.
 fn bound_later(loaded: &Loaded, planned: &Planned, index: usize) -> Resolved {
     let column = planned.resolves.get(index).map(|resolve| loaded.catalog.column(resolve.column));
-    let param = |place: usize| {
+    let param = |place: usize, of: &str| {
         let number = planned.params.server.len() + index * RESOLVED_PARAMS + place;
-        format!("${number}::pg_catalog.text[]")
+        format!("${number}::pg_catalog.{of}[]")
     };
+    let ranks = planned.resolves.get(index).is_some_and(|r| matches!(r.finds, Finds::Rank(_)));
     Resolved {
         relation: column.map_or(0, |column| column.relation),
         number: column.map_or(0, |column| column.number),
-        matched: param(1),
-        unknown: param(2),
-        known: param(3),
+        found: if ranks {
+            Found::Rank { handles: param(1, "name"), ranks: param(2, "int4") }
+        } else {
+            Found::Truth { matched: param(1, "text"), unknown: param(2, "text") }
+        },
+        known: param(3, "text"),
     }
 }
 

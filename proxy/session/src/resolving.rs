@@ -1,27 +1,29 @@
-//! Statements with predicates that are decided on values.
+//! Statements with predicates and orders that are decided on values.
 //!
 //! Before the statement runs, each predicate is evaluated over its column's [`Dictionary`], and the
-//! handles of the values that satisfy it go up in its place. Whether the dictionary has all values
+//! handles of the values that satisfy it go up in its place; for what rows are ordered by, all
+//! handles and the ranks of their values do. Whether the dictionary has all values
 //! of the statement's own snapshot is known when the statement runs: `pgveil.delta` reports, before
 //! the first row that depends on it, what has been written since. What is new is evaluated then;
-//! where none of it satisfies the predicate the rows are right, else the statement runs again, and
+//! where none of it satisfies the predicate the rows are right, and where nothing is new their
+//! order is, else the statement runs again, and
 //! the client sees the second run alone. Rows wait for that report, and so does the client's next
 //! message.
 
 use std::sync::Arc;
 
 use pgveil_eval::{EvalError, Expr, Program, Type};
-use pgveil_sql::Resolved;
 use pgveil_sql::catalog::ColumnId;
 use pgveil_sql::physical::{quote_ident, quote_literal, quote_name};
-use pgveil_sql::plan::{Planned, Replacement};
+use pgveil_sql::plan::{Finds, Planned, Replacement, Resolve};
 use pgveil_sql::refusal::Refusal;
+use pgveil_sql::{Found, Resolved};
 use pgveil_wire::backend::ErrorFields;
 use pgveil_wire::frame::Frame;
 use pgveil_wire::frontend::tag;
 
 use crate::catalog_cache::Loaded;
-use crate::dictionary::{Dictionary, Handle, Key, Known, handle_of};
+use crate::dictionary::{Dictionary, Handle, Key, Known, Ranked, handle_of};
 use crate::own_step::{NotText, StepRows};
 use crate::prepared::Analysed;
 use crate::session::{Halt, Session};
@@ -38,7 +40,7 @@ const HELD: usize = 64 << 20;
 /// New values in a report above which the next statement brings the dictionary up to date.
 const MANY: usize = 200;
 
-/// One predicate of one run.
+/// One predicate or order of one run.
 #[derive(Debug)]
 struct Part {
     column: ColumnId,
@@ -49,12 +51,18 @@ struct Part {
     program: Arc<Program>,
     /// It was evaluated for so many values.
     of: usize,
-    matched: String,
-    unknown: String,
+    decides: Decides,
     known: String,
 }
 
-/// The predicates of one run.
+/// What goes up, in PostgreSQL's text form.
+#[derive(Debug)]
+enum Decides {
+    Truth { matched: String, unknown: String },
+    Rank(Arc<Ranked>),
+}
+
+/// The predicates and orders of one run.
 #[derive(Debug)]
 pub(crate) struct Resolution {
     parts: Vec<Part>,
@@ -63,21 +71,32 @@ pub(crate) struct Resolution {
 }
 
 impl Resolution {
-    /// What the server gets, predicate by predicate: three arrays in PostgreSQL's text form.
+    /// What the server gets, one by one: three arrays in PostgreSQL's text form.
     pub(crate) fn values(&self) -> impl Iterator<Item = [&str; 3]> {
-        self.parts.iter().map(|part| [&*part.matched, &*part.unknown, &*part.known])
+        self.parts.iter().map(|part| match &part.decides {
+            Decides::Truth { matched, unknown } => [&**matched, unknown, &part.known],
+            Decides::Rank(ranked) => [&*ranked.handles, &ranked.ranks, &part.known],
+        })
     }
 
     /// The same as literals.
     pub(crate) fn literals(&self, resolve: usize) -> Option<Resolved> {
         let part = self.parts.get(resolve)?;
-        let array = |text: &str| format!("{}::pg_catalog.text[]", quote_literal(text));
+        let array = |text: &str, of: &str| format!("{}::pg_catalog.{of}[]", quote_literal(text));
         Some(Resolved {
             relation: part.relation,
             number: part.number,
-            matched: array(&part.matched),
-            unknown: array(&part.unknown),
-            known: array(&part.known),
+            found: match &part.decides {
+                Decides::Truth { matched, unknown } => Found::Truth {
+                    matched: array(matched, "text"),
+                    unknown: array(unknown, "text"),
+                },
+                Decides::Rank(ranked) => Found::Rank {
+                    handles: array(&ranked.handles, "name"),
+                    ranks: array(&ranked.ranks, "int4"),
+                },
+            },
+            known: array(&part.known, "text"),
         })
     }
 }
@@ -148,7 +167,7 @@ impl Judging {
 }
 
 impl Session {
-    /// Evaluates a statement's predicates. `value` gives the client's parameters.
+    /// Evaluates a statement's predicates and orders. `value` gives the client's parameters.
     pub(crate) async fn resolve(
         &mut self,
         planned: &Planned,
@@ -163,28 +182,14 @@ impl Session {
                 let param = params.get(index.checked_sub(1)?)?;
                 Some(param.clone().map_or(Expr::Null, Expr::Text))
             };
-            let program = Program::new(&resolve.expr.with_columns(&constant), &[Type::Text])
+            let expr = resolve.expr.with_columns(&constant);
+            let program = Program::new(&expr, &[Type::Text])
                 .map_err(|error| not_evaluated(&error.to_string()))?;
             let (key, dictionary) = self.dictionary(resolve.column, older).await?;
             let program = Arc::new(program);
             // Read before: what is evaluated may be more.
             let known = dictionary.known();
-            // Over many values it takes a while, and others wait for this thread.
-            let (shared, evaluated) = (Arc::clone(&dictionary), Arc::clone(&program));
-            let found = tokio::task::spawn_blocking(move || shared.partition(&evaluated))
-                .await
-                .map_err(|_| not_evaluated("the evaluation was broken off"))?;
-            if let Some(error) = found.failed {
-                return Err(failed(&error).into());
-            }
-            let (mut matched, mut unknown) = (array(&found.matched), array(&found.unknown));
-            match program.test(&[None]).map_err(|error| failed(&error))? {
-                Some(true) => push(&mut matched, "\"\""),
-                Some(false) => {}
-                None => push(&mut unknown, "\"\""),
-            }
-            matched.push('}');
-            unknown.push('}');
+            let (decides, of) = decide(resolve, expr, &dictionary, &program).await?;
             let Known { first, since, open, fingerprint } = known;
             let known = format!(
                 "{{{},{},{},{}}}",
@@ -200,9 +205,8 @@ impl Session {
                 key,
                 dictionary,
                 program,
-                of: found.of,
-                matched,
-                unknown,
+                of,
+                decides,
                 known,
             });
         }
@@ -337,7 +341,11 @@ impl Session {
                     wrong = true;
                     continue;
                 };
-                wrong |= part.program.test(&[Some(text)]) != Ok(Some(false));
+                wrong |= match part.decides {
+                    Decides::Truth { .. } => part.program.test(&[Some(text)]) != Ok(Some(false)),
+                    // It has no rank, wherever it belongs.
+                    Decides::Rank(_) => true,
+                };
                 part.dictionary.insert(handle, text);
             }
         }
@@ -455,6 +463,42 @@ impl Session {
     }
 }
 
+/// What a dictionary's values say of an expression, and how many values that are.
+async fn decide(
+    resolve: &Resolve,
+    expr: Expr,
+    dictionary: &Arc<Dictionary>,
+    program: &Arc<Program>,
+) -> Result<(Decides, usize), Refusal> {
+    // Over many values it takes a while, and others wait for this thread.
+    let (shared, evaluated) = (Arc::clone(dictionary), Arc::clone(program));
+    let broken_off = |_| not_evaluated("the evaluation was broken off");
+    if let Finds::Rank(collation) = &resolve.finds {
+        let collation = collation.clone();
+        // What depends on a parameter is hardly asked again.
+        let kept = resolve.params.is_empty();
+        let ranked =
+            tokio::task::spawn_blocking(move || shared.rank(&evaluated, expr, &collation, kept));
+        let ranked = ranked.await.map_err(broken_off)?.map_err(|error| failed(&error))?;
+        let of = ranked.of;
+        return Ok((Decides::Rank(ranked), of));
+    }
+    let found = tokio::task::spawn_blocking(move || shared.partition(&evaluated));
+    let found = found.await.map_err(broken_off)?;
+    if let Some(error) = found.failed {
+        return Err(failed(&error));
+    }
+    let (mut matched, mut unknown) = (array(&found.matched), array(&found.unknown));
+    match program.test(&[None]).map_err(|error| failed(&error))? {
+        Some(true) => push(&mut matched, "\"\""),
+        Some(false) => {}
+        None => push(&mut unknown, "\"\""),
+    }
+    matched.push('}');
+    unknown.push('}');
+    Ok((Decides::Truth { matched, unknown }, found.of))
+}
+
 /// One row about the snapshot, and tokens, in one statement and so in one snapshot.
 fn load_query(relation: u32, number: i16, tokens: &str) -> String {
     format!(
@@ -566,9 +610,9 @@ fn failed(error: &EvalError) -> Refusal {
 fn not_evaluated(why: &str) -> Refusal {
     Refusal {
         code: "0A000",
-        message: "pgveil cannot evaluate this predicate over a protected column".to_owned(),
+        message: "pgveil cannot evaluate this expression over a protected column".to_owned(),
         detail: Some(why.to_owned()),
-        hint: Some("Compare with =, or evaluate the predicate in the application.".to_owned()),
+        hint: Some("Compare with =, or evaluate it in the application.".to_owned()),
         position: None,
     }
 }
@@ -576,7 +620,7 @@ fn not_evaluated(why: &str) -> Refusal {
 fn secured() -> Refusal {
     Refusal {
         code: "0A000",
-        message: "predicates over protected columns are not evaluated under row security"
+        message: "expressions over protected columns are not evaluated under row security"
             .to_owned(),
         detail: Some("This role does not see every value of the column.".to_owned()),
         hint: Some("Compare with =, or ask as a role that row security does not restrict.".into()),
@@ -608,7 +652,10 @@ fn changed_meanwhile() -> Refusal {
     Refusal {
         code: "40001",
         message: "could not serialize access due to concurrent update".to_owned(),
-        detail: Some("Values that a predicate matches were written meanwhile.".to_owned()),
+        detail: Some(
+            "Values that a predicate matches, or that rows are ordered by, were written meanwhile."
+                .to_owned(),
+        ),
         hint: Some("The transaction might succeed if retried.".to_owned()),
         position: None,
     }

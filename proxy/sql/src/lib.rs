@@ -50,7 +50,7 @@ pub mod shape;
 use catalog::{Catalog, Settings};
 use plan::Script;
 use refusal::Refusal;
-pub use render::{REFUSED, Resolved, redact, render};
+pub use render::{Found, REFUSED, Resolved, redact, render};
 
 /// Analyses a statement string. `types` are the parameter types of the client's `Parse` (0:
 /// not given). An error refuses the whole string: it has no tokens and may name a relation in

@@ -75,15 +75,27 @@ pub struct Planned {
     pub effects: Effects,
 }
 
-/// A predicate over one protected column that the server cannot decide on tokens.
+/// An expression over one protected column that the server cannot evaluate on tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolve {
     /// Whose values decide it.
     pub column: ColumnId,
-    /// The predicate over a row of the column's value and, behind it, `params`.
+    /// The expression over a row of the column's value and, behind it, `params`.
     pub expr: pgveil_eval::Expr,
     /// The client's parameters in it, from 0: text, or NULL.
     pub params: Vec<usize>,
+    /// What is asked of it.
+    pub finds: Finds,
+}
+
+/// What is asked of an expression that is resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finds {
+    /// It is a predicate: for which values it is true, and for which NULL.
+    Truth,
+    /// Rows are ordered by it: where each value stands among the others, in the order of this
+    /// collation if it is text.
+    Rank(pgveil_eval::Collation),
 }
 
 /// EXECUTE, FETCH, MOVE: names that the session knows from the protocol as well.
@@ -224,7 +236,8 @@ pub enum Replacement {
         /// How the elements are sealed.
         slot: Slot,
     },
-    /// A test whether the token that a column holds is one of those that satisfy a predicate.
+    /// What takes the place of an expression that is resolved: a test whether the token that a
+    /// column holds is one of those that satisfy a predicate, or the rank of its value.
     Resolved {
         /// Which of [`Planned::resolves`].
         resolve: usize,
@@ -324,12 +337,13 @@ pub struct ParamMap {
     /// that the statement uses in several ways is repeated behind them.
     /// Empty when all pass as they come.
     pub server: Vec<ServerParam>,
-    /// Predicates that are resolved: behind `server` come [`RESOLVED_PARAMS`] more for each.
+    /// Expressions that are resolved: behind `server` come [`RESOLVED_PARAMS`] more for each.
     pub resolved: usize,
 }
 
-/// What the server gets of a predicate that is resolved: the handles of which it is true, those of
-/// which it is NULL, and what is known of the column's values, for `pgveil.delta`.
+/// What the server gets of an expression that is resolved: the handles of which a predicate is
+/// true, and those of which it is NULL; or all handles in their order, and the rank of each (0 is
+/// NULL); and what is known of the column's values, for `pgveil.delta`.
 pub const RESOLVED_PARAMS: usize = 3;
 
 impl ParamMap {

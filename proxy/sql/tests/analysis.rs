@@ -13,9 +13,9 @@ mod size;
 use fixture::{catalog, settings};
 use pgveil_sql::catalog::Catalog;
 use pgveil_sql::copy::CopyColumn;
-use pgveil_sql::plan::{Output, Planned, Purpose, Script, Slot};
+use pgveil_sql::plan::{Finds, Output, Planned, Purpose, Script, Slot};
 use pgveil_sql::shape::{Shape, Template};
-use pgveil_sql::{Resolved, analyse, render};
+use pgveil_sql::{Found, Resolved, analyse, render};
 
 /// The text sent upstream with its outputs and parameters, or the refusals.
 fn show(catalog: &Catalog, text: &str) -> String {
@@ -40,8 +40,15 @@ fn show(catalog: &Catalog, text: &str) -> String {
         let column = catalog.column(resolve.column);
         let params = resolve.params.iter().map(|index| format!(" ${}", index + 1));
         let known = format!("{}{}", column.column, params.collect::<String>());
-        let (matched, unknown) = (format!("T{index}"), format!("U{index}"));
-        Ok(Resolved { relation: column.relation, number: column.number, matched, unknown, known })
+        let found = match resolve.finds {
+            Finds::Truth => {
+                Found::Truth { matched: format!("T{index}"), unknown: format!("U{index}") }
+            }
+            Finds::Rank(_) => {
+                Found::Rank { handles: format!("H{index}"), ranks: format!("R{index}") }
+            }
+        };
+        Ok(Resolved { relation: column.relation, number: column.number, found, known })
     };
     let (rendered, _) = render(text, &script, &|_, _| false, &mut seal, &mut resolve);
     let mut shown = rendered.text;

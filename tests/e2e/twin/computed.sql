@@ -216,8 +216,6 @@ UPDATE auth_user SET is_active = false WHERE email LIKE 'zzz%';
 -- refused
 SELECT id FROM auth_user WHERE email LIKE 'b%' FOR UPDATE;
 -- refused
-SELECT id FROM auth_user ORDER BY email;
--- refused
 SELECT upper(email) FROM auth_user;
 -- refused
 SELECT id FROM auth_user WHERE first_name || last_name LIKE '%a%';

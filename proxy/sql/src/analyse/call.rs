@@ -3,7 +3,8 @@
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, ObjectName, Value, WindowFrameBound, WindowSpec, WindowType,
+    FunctionArguments, ObjectName, Value, WindowFrameBound, WindowFrameUnits, WindowSpec,
+    WindowType,
 };
 
 use super::Analysis;
@@ -35,7 +36,7 @@ impl Analysis<'_> {
         }
         let rows = self.row_function(name)?;
         let builtin = if rows.is_some() { None } else { self.function_name(name)? };
-        self.order_inside(within_group, scope, ctes)?;
+        self.order_inside(within_group, false, scope, ctes)?;
         if let Some(condition) = filter {
             self.plain_expr(condition, scope, ctes, "FILTER")?;
         }
@@ -63,7 +64,8 @@ impl Analysis<'_> {
                 | FunctionArgumentClause::JsonNullClause(_)
                 | FunctionArgumentClause::JsonReturningClause(_) => {}
                 FunctionArgumentClause::OrderBy(items) => {
-                    self.order_inside(items, scope, ctes)?;
+                    let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+                    self.order_inside(items, !distinct, scope, ctes)?;
                 }
                 FunctionArgumentClause::Where(_)
                 | FunctionArgumentClause::Limit(_)
@@ -556,7 +558,7 @@ impl Analysis<'_> {
             let kind = self.infer(expr, scope, ctes)?;
             self.group(kind, "PARTITION BY")?;
         }
-        self.order_inside(order_by, scope, ctes)?;
+        self.order_inside(order_by, true, scope, ctes)?;
         if let Some(frame) = window_frame {
             for bound in std::iter::once(&frame.start_bound).chain(&frame.end_bound) {
                 match bound {
@@ -565,6 +567,7 @@ impl Analysis<'_> {
                     | WindowFrameBound::Following(None) => {}
                     WindowFrameBound::Preceding(Some(expr))
                     | WindowFrameBound::Following(Some(expr)) => {
+                        self.range_offset |= frame.units == WindowFrameUnits::Range;
                         self.plain_expr(expr, scope, ctes, "a frame")?;
                     }
                 }

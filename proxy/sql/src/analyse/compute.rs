@@ -1,9 +1,12 @@
-//! Predicates that the server cannot decide on tokens, and the proxy decides on values.
+//! Predicates and orders that the server cannot decide on tokens, and the proxy decides on values.
 //!
 //! `UPPER(email::text) LIKE UPPER($1)`, `email < 'm'`, `lower(name) = $1`: a predicate over one
 //! column, constants and parameters is translated for [`pgveil_eval`], and its whole text is
 //! replaced by a test of the token's handle against the values that satisfy it. Everything around
 //! it (AND, OR, NOT, joins, sub-queries) stays as it is.
+//!
+//! What rows are ordered by, `email` or `lower(email)`, is translated alike, and its text becomes
+//! the rank of the value among those of its column: see [`order`](super::order).
 //!
 //! What cannot be translated exactly is left to the rules for sealed operands, which refuse it.
 //! The types are PostgreSQL's: a literal or a parameter without a type beside text is text
@@ -26,13 +29,13 @@ use super::leaf::{Found as Leaf, character_type, type_end};
 use super::meet::path;
 use super::scope::{Found, Scope, parts};
 use crate::catalog::Computing;
-use crate::plan::{Edit, Planned, Replacement, Resolve, Verb};
+use crate::plan::{Edit, Finds, Planned, Replacement, Resolve, Verb};
 use crate::refusal::{Reason, Refusal};
 
-/// A predicate that was translated.
+/// A predicate that was translated, or what rows are ordered by.
 #[derive(Debug)]
 pub(super) struct Computed {
-    /// Its tokens.
+    /// The tokens that are replaced.
     pub(super) extent: Range<usize>,
     /// The column as the text names it.
     pub(super) reference: String,
@@ -86,30 +89,67 @@ impl Analysis<'_> {
         if !self.may_compute || self.catalog.own_operators || !is_candidate(expr) {
             return false;
         }
+        let found = self.translate(scope, |translation| {
+            translation.predicate(expr).map(|term| (term, Finds::Truth))
+        });
+        found.map(|computed| self.note(computed)).is_some()
+    }
+
+    /// Translates what rows are ordered by. `None`: it is left to the rules.
+    pub(super) fn rank(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Computed> {
+        if !self.may_compute || self.catalog.own_operators {
+            return None;
+        }
+        self.translate(scope, |translation| {
+            let term = translation.term(expr)?;
+            let collation = translation.collation(&[&term])?;
+            matches!(term.of, Type::Text | Type::Integer).then_some((term, Finds::Rank(collation)))
+        })
+    }
+
+    /// What rows are ordered by is a column that the text does not name where it is shown.
+    pub(super) fn rank_column(&self, kind: Kind, reference: String) -> Option<Computed> {
+        let Kind::Sealed(sealed) = kind else { return None };
+        if !self.may_compute || self.catalog.own_operators || !is_known(&sealed) {
+            return None;
+        }
+        let column = sealed.column;
+        let finds = Finds::Rank(self.catalog.computing.get(&column)?.collation.clone());
+        let resolve = Resolve { column, expr: Value::Column(0), params: Vec::new(), finds };
+        Some(Computed { extent: 0..0, reference, resolve })
+    }
+
+    fn translate(
+        &mut self,
+        scope: &Scope<'_>,
+        translated: impl FnOnce(&mut Translation<'_, '_, '_>) -> Option<(Term, Finds)>,
+    ) -> Option<Computed> {
         // What a translation meets counts only if it succeeds.
         let kept = std::mem::take(&mut self.seen);
         let mut translation =
             Translation { analysis: self, scope, column: None, params: Vec::new(), depth: 0 };
-        let term = translation.predicate(expr);
+        let found = translated(&mut translation);
         let Translation { column, params, .. } = translation;
-        let (Some(term), Some(subject)) = (term, column) else {
+        let (Some((term, finds)), Some(subject)) = (found, column) else {
             self.seen = kept;
-            return false;
+            return None;
         };
         self.seen.extend(kept);
+        let resolve = Resolve { column: subject.sealed.column, expr: term.value, params, finds };
+        Some(Computed { extent: term.extent, reference: subject.reference, resolve })
+    }
+
+    /// Notes what was translated.
+    pub(super) fn note(&mut self, computed: Computed) {
         // Values in it have been met: none of them goes up.
-        for index in term.extent.clone() {
+        for index in computed.extent.clone() {
             let token = &self.tokens[index];
             if token.kind.is_string() || token.kind == crate::lex::TokenKind::Param {
                 self.seen.insert(index);
             }
         }
-        let column = subject.sealed.column;
-        self.uses(column, |uses| uses.computed = true);
-        let resolve = Resolve { column, expr: term.value, params };
-        let reference = subject.reference;
-        self.computed.push(Computed { extent: term.extent, reference, resolve });
-        true
+        self.uses(computed.resolve.column, |uses| uses.computed = true);
+        self.computed.push(computed);
     }
 }
 
@@ -121,11 +161,24 @@ impl Analysis<'_> {
         let Some(first) = computed.first() else { return Ok(()) };
         let reads = planned.verb == Verb::Select && planned.defines.is_none() && !self.writes;
         if !reads || self.locks() {
+            let what = match first.resolve.finds {
+                Finds::Truth => "this predicate",
+                Finds::Rank(_) => "ORDER BY",
+            };
             return Err(Reason::Compute {
-                what: "this predicate in a statement that is not a query".into(),
+                what: format!("{what} in a statement that is not a query"),
                 column: path(self.catalog, first.resolve.column),
             }
             .at(self.tokens.get(first.extent.start).map(|token| token.range.start)));
+        }
+        let ranked = computed.iter().find(|c| matches!(c.resolve.finds, Finds::Rank(_)));
+        if let Some(ranked) = ranked.filter(|_| self.range_offset) {
+            // The server refuses it over text, but would count ranks.
+            return Err(Reason::Compute {
+                what: "ORDER BY beside a RANGE frame with an offset".into(),
+                column: path(self.catalog, ranked.resolve.column),
+            }
+            .at(self.tokens.get(ranked.extent.start).map(|token| token.range.start)));
         }
         for Computed { extent, reference, resolve } in computed {
             let start = self.tokens[extent.start].range.start;
@@ -564,10 +617,7 @@ impl Translation<'_, '_, '_> {
             _ => return None,
         };
         let Kind::Sealed(sealed) = kind else { return None };
-        if !sealed.stored
-            || sealed.folded.is_some()
-            || matches!(sealed.logical, LogicalType::Char(_))
-        {
+        if !is_known(&sealed) {
             return None;
         }
         let start = self.analysis.token_at(idents.first()?.span)?;
@@ -668,6 +718,11 @@ impl Translation<'_, '_, '_> {
         let args = args.into_iter().map(|arg| arg.value).collect();
         Some(Value::Call { function, args, collation })
     }
+}
+
+/// It holds values of its column's dictionary, and nothing else.
+fn is_known(sealed: &Sealed) -> bool {
+    sealed.stored && sealed.folded.is_none() && !matches!(sealed.logical, LogicalType::Char(_))
 }
 
 /// A column, a literal or a parameter, or what folds one.

@@ -1,7 +1,7 @@
 //! Analysis of a statement string: which expressions are sealed, and what follows.
 //!
 //! The parts: [`kind`] and [`meet`] (kinds, and what happens where they meet), [`leaf`] (literals and parameters in the
-//! text), [`scope`] (names), [`query`], [`from`], [`expr`], [`cast`], [`call`] and [`write`]
+//! text), [`scope`] (names), [`query`], [`order`], [`from`], [`expr`], [`cast`], [`call`] and [`write`]
 //! (the nodes of the tree), [`copy`] and [`define`] (COPY, PREPARE, DECLARE), [`ddl`], [`classify`] (what a
 //! statement is by its words), [`string`] (several in one), [`utility`] (everything else), [`fold`] (`lower` and `upper`), [`finish`] (edits, parameters,
 //! output).
@@ -23,6 +23,7 @@ mod from;
 mod kind;
 mod leaf;
 mod meet;
+mod order;
 mod query;
 mod scope;
 mod string;
@@ -80,8 +81,10 @@ pub(crate) struct Analysis<'c> {
     completion: Completion,
     /// The statement is one whose predicates may be decided on values.
     may_compute: bool,
-    /// Predicates that are decided on values.
+    /// Predicates and orders that are decided on values.
     computed: Vec<compute::Computed>,
+    /// A window's frame counts in values of what it is ordered by.
+    range_offset: bool,
     /// See [`Planned::once`].
     once: bool,
     /// Calls that become fold handles.
@@ -129,6 +132,7 @@ impl<'c> Analysis<'c> {
             completion: Completion::default(),
             may_compute: false,
             computed: Vec::new(),
+            range_offset: false,
             once: false,
             fold_calls: Vec::new(),
             view: View::None,

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use pgveil_seal::LogicalType;
 use sqlparser::ast::{
     AccessExpr, Cte, Distinct, Expr, GroupByExpr, Ident, LimitClause, NamedWindowExpr, OrderBy,
-    OrderByExpr, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    SetOperator, SetQuantifier, Spanned, Statement, TableAlias, Values,
+    Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
+    SetQuantifier, Spanned, Statement, TableAlias, Values,
 };
 
 use super::Analysis;
@@ -67,7 +67,7 @@ impl Analysis<'_> {
                     if matches!(other, SetExpr::SetOperation { .. }) {
                         self.output_names_alone(order_by, &columns, &output, &inner)?;
                     }
-                    self.order_by(order_by, &columns, &output, &inner)?;
+                    self.order_by(order_by, &columns, None, &output, &inner)?;
                 }
                 columns
             }
@@ -376,13 +376,20 @@ impl Analysis<'_> {
             }
             Some(Distinct::On(exprs)) => {
                 for expr in exprs {
+                    // It must be what the rows are ordered by: equal values have equal ranks.
+                    if order_by.is_some() && self.ranks_output(expr, &columns, projection, &scope) {
+                        continue;
+                    }
                     let kind = self.output_reference(expr, &columns, &scope, ctes)?;
                     self.group(kind, "DISTINCT ON")?;
                 }
             }
         }
         if let Some(order_by) = order_by {
-            self.order_by(order_by, &columns, &scope, ctes)?;
+            // The server wants to find what DISTINCT rows are ordered by among their columns.
+            let ranked = !matches!(distinct, Some(Distinct::Distinct));
+            let shown = ranked.then_some(projection.as_slice());
+            self.order_by(order_by, &columns, shown, &scope, ctes)?;
         }
         if let Some(into) = into {
             self.no_declared_table(&into.targets, into.temporary)?;
@@ -447,101 +454,6 @@ impl Analysis<'_> {
             self.infer(expr, scope, ctes)?
         };
         self.group(kind, "GROUP BY")
-    }
-
-    /// An ORDER BY or DISTINCT ON item: an output column's name or position before anything else.
-    fn output_reference(
-        &mut self,
-        expr: &Expr,
-        columns: &[Col],
-        scope: &Scope<'_>,
-        ctes: &Ctes<'_>,
-    ) -> Result<Kind, Refusal> {
-        if let Some(column) = position(expr, columns) {
-            return Ok(column.kind);
-        }
-        if let Expr::Identifier(ident) = expr
-            && let Some(column) = named(ident, columns)
-        {
-            return Ok(column.kind);
-        }
-        self.infer(expr, scope, ctes)
-    }
-
-    /// A set operation is ordered by names and positions of its output columns.
-    fn output_names_alone(
-        &mut self,
-        order_by: &OrderBy,
-        columns: &[Col],
-        output: &Scope<'_>,
-        ctes: &Ctes<'_>,
-    ) -> Result<(), Refusal> {
-        let OrderByKind::Expressions(exprs) = &order_by.kind else { return Ok(()) };
-        for OrderByExpr { expr, .. } in exprs {
-            let is_name = |expr: &Expr| match expr {
-                Expr::Identifier(ident) => named(ident, columns).is_some(),
-                Expr::Value(_) => true,
-                _ => false,
-            };
-            let mut bare = expr;
-            while let Expr::Nested(inner) = bare {
-                bare = inner;
-            }
-            if is_name(bare) {
-                continue;
-            }
-            match self.infer(expr, output, ctes) {
-                Err(refusal) if refusal.is_unknown_name() => return Err(refusal),
-                _ => {}
-            }
-            return Err(Refusal {
-                code: "0A000",
-                message: "invalid UNION/INTERSECT/EXCEPT ORDER BY clause".into(),
-                detail: Some(
-                    "Only result column names can be used, not expressions or functions.".into(),
-                ),
-                hint: Some(
-                    "Add the expression/function to every SELECT, or move the UNION into a FROM \
-                     clause."
-                        .into(),
-                ),
-                position: crate::parse::start_of(expr.span()),
-            });
-        }
-        Ok(())
-    }
-
-    fn order_by(
-        &mut self,
-        order_by: &OrderBy,
-        columns: &[Col],
-        scope: &Scope<'_>,
-        ctes: &Ctes<'_>,
-    ) -> Result<(), Refusal> {
-        let OrderBy { kind: OrderByKind::Expressions(exprs), interpolate: None } = order_by else {
-            return Err(self.unparsed("ORDER BY ALL"));
-        };
-        for OrderByExpr { expr, options: _, with_fill } in exprs {
-            if with_fill.is_some() {
-                return Err(self.unparsed("WITH FILL"));
-            }
-            let kind = self.output_reference(expr, columns, scope, ctes)?;
-            self.plain(kind, "ORDER BY")?;
-        }
-        Ok(())
-    }
-
-    /// ORDER BY inside a window or an aggregate: input expressions only.
-    pub(super) fn order_inside(
-        &mut self,
-        exprs: &[OrderByExpr],
-        scope: &Scope<'_>,
-        ctes: &Ctes<'_>,
-    ) -> Result<(), Refusal> {
-        for item in exprs {
-            self.plain_expr(&item.expr, scope, ctes, "ORDER BY")?;
-        }
-        Ok(())
     }
 
     /// A select list, or RETURNING.
@@ -662,13 +574,13 @@ fn syntax_error(message: String, position: Option<usize>) -> Refusal {
 }
 
 /// `ORDER BY 2`
-fn position<'c>(expr: &Expr, columns: &'c [Col]) -> Option<&'c Col> {
+pub(super) fn position<'c>(expr: &Expr, columns: &'c [Col]) -> Option<&'c Col> {
     let Expr::Value(value) = expr else { return None };
     let sqlparser::ast::Value::Number(digits, _) = &value.value else { return None };
     columns.get(digits.parse::<usize>().ok()?.checked_sub(1)?)
 }
 
-fn named<'c>(ident: &Ident, columns: &'c [Col]) -> Option<&'c Col> {
+pub(super) fn named<'c>(ident: &Ident, columns: &'c [Col]) -> Option<&'c Col> {
     let name = fold(ident);
     columns.iter().find(|column| *column.name == *name)
 }
