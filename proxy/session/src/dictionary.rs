@@ -255,7 +255,7 @@ fn ranked(
     let mut keys: Vec<(Option<usize>, SortKey<'_>)> = Vec::with_capacity(of + 1);
     let mut nulls: Vec<Option<usize>> = Vec::new();
     for place in rows {
-        let value = place.map(|place| &**values.values[place]);
+        let value = place.map(|place| &**values.texts[place]);
         match program.value(&[value])? {
             Value::Null => nulls.push(place),
             Value::Text(text) => keys.push((place, SortKey::Text(text))),
