@@ -1,5 +1,5 @@
-//! Predicates that are decided on values while others write: whatever runs beside it, a statement
-//! finds exactly the values of its own snapshot.
+//! Predicates and orders that are decided on values while others write: whatever runs beside it, a
+//! statement finds exactly the values of its own snapshot.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -26,6 +26,19 @@ fn same(client: &mut Client, sql: &str) -> String {
     let (matched, all) = answer.split_once(' ').unwrap();
     assert_eq!(matched, all, "{sql}");
     answer
+}
+
+/// The rows are in the order of their values; or new ones came faster than the statement ran, and
+/// it says so.
+fn ordered(client: &mut Client) -> bool {
+    let reply = client.run("SELECT email FROM newsletter_subscriber ORDER BY email DESC");
+    if let Some(error) = reply.error() {
+        assert_eq!(error.get('C'), Some("40001"), "{error:?}");
+        return false;
+    }
+    let rows = reply.rows();
+    assert!(rows.is_sorted_by(|a, b| a >= b), "{rows:?}");
+    true
 }
 
 fn writes(client: &mut Client, writer: usize, round: usize) {
@@ -76,6 +89,7 @@ fn statements_see_their_own_snapshot_while_others_write() {
     for server in servers() {
         let site = sample::site_computing(server, Mode::Mixed);
         let (stop, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let (orders, late) = (AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for writer in 0..3 {
                 let (site, stop) = (&site, &stop);
@@ -90,11 +104,13 @@ fn statements_see_their_own_snapshot_while_others_write() {
                 });
             }
             for reader in 0..2 {
-                let (site, stop, reads) = (&site, &stop, &reads);
+                let (site, stop, reads, orders, late) = (&site, &stop, &reads, &orders, &late);
                 scope.spawn(move || {
                     let mut client = site.connect();
                     while !stop.load(Ordering::Relaxed) {
                         same(&mut client, ALL);
+                        let count = if ordered(&mut client) { orders } else { late };
+                        count.fetch_add(1, Ordering::Relaxed);
                         if reader == 1 {
                             client.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
                             let first = same(&mut client, ALL);
@@ -111,7 +127,8 @@ fn statements_see_their_own_snapshot_while_others_write() {
             }
             stop.store(true, Ordering::Relaxed);
         });
-        assert!(reads.into_inner() > 0);
+        println!("{orders:?} in order, {late:?} too late");
+        assert!(reads.into_inner() > 0 && orders.into_inner() > 0);
         site.assert_clean();
     }
 }

@@ -1,9 +1,9 @@
-//! Predicates that are decided on values: what goes up in their place, and what does not.
+//! Predicates and orders that are decided on values: what goes up in their place, and what does not.
 
 use pgveil_eval::Collation;
 use pgveil_sql::catalog::{Catalog, Computing};
-use pgveil_sql::plan::{Planned, Slot};
-use pgveil_sql::{Resolved, analyse, render};
+use pgveil_sql::plan::{Finds, Planned, Slot};
+use pgveil_sql::{Found, Resolved, analyse, render};
 
 use crate::fixture::{catalog, settings};
 
@@ -31,8 +31,10 @@ fn upstream(catalog: &Catalog, text: &str) -> String {
         Ok(Resolved {
             relation: column.relation,
             number: column.number,
-            matched: "T".to_owned(),
-            unknown: "U".to_owned(),
+            found: match resolve.finds {
+                Finds::Truth => Found::Truth { matched: "T".to_owned(), unknown: "U".to_owned() },
+                Finds::Rank(_) => Found::Rank { handles: "H".to_owned(), ranks: "R".to_owned() },
+            },
             known: format!("{} {:?}", column.column, resolve.params),
         })
     };
@@ -67,6 +69,58 @@ fn a_predicate_becomes_a_test_of_handles() {
         let found = upstream(&catalog, &format!("{before}{text} OR id = 7"));
         assert_eq!(found, format!("{before}{} OR id = 7", test(reference, known)), "{text}");
     }
+}
+
+#[test]
+fn what_rows_are_ordered_by_becomes_a_rank() {
+    let catalog = computing();
+    let rank = |reference: &str| {
+        format!(
+            "(CASE WHEN (SELECT pgveil.delta('100'::pg_catalog.oid, '2'::pg_catalog.int2, email [])) \
+             THEN NULL ELSE NULLIF((R)[pg_catalog.width_bucket(COALESCE(pg_catalog.substr({reference}, \
+             13, 20), '')::pg_catalog.name, H)], 0) END)"
+        )
+    };
+    for (before, key, after, reference) in [
+        ("SELECT id FROM users ORDER BY ", "email", " DESC NULLS LAST, id LIMIT 3", "email"),
+        ("SELECT id FROM users u ORDER BY ", "lower(u.email)", ", 1", "u.email"),
+        ("SELECT id, email FROM users ORDER BY ", "2", " DESC", "email"),
+        ("SELECT id, u.email AS note FROM users u ORDER BY ", "note", "", "u.email"),
+        ("SELECT id, email AS note FROM users ORDER BY (", "NOTE", ")", "email"),
+        ("SELECT u.*, U . \"email\" FROM users u ORDER BY ", "email", "", "U . \"email\""),
+        ("SELECT row_number() OVER (ORDER BY ", "email", " DESC) FROM users", "email"),
+        ("SELECT array_agg(id ORDER BY ", "email", ", id) FROM users", "email"),
+    ] {
+        let found = upstream(&catalog, &format!("{before}{key}{after}"));
+        assert_eq!(found, format!("{before}{}{after}", rank(reference)));
+    }
+    let starred = upstream(&catalog, "SELECT * FROM users ORDER BY email");
+    assert_eq!(starred, format!("SELECT * FROM users ORDER BY {}", rank("\"users\".\"email\"")));
+    let distinct = "SELECT DISTINCT ON (email) id FROM users ORDER BY email, id";
+    assert_eq!(upstream(&catalog, distinct).matches(&rank("email")).count(), 2);
+    for text in [
+        "SELECT DISTINCT email FROM users ORDER BY email",
+        "SELECT email FROM users UNION SELECT email FROM users ORDER BY email",
+        "(SELECT email FROM users) ORDER BY email",
+        "SELECT id, note AS x, email AS x FROM users ORDER BY x, email COLLATE \"C\"",
+        "SELECT id FROM users ORDER BY email USING <",
+        "SELECT id FROM users ORDER BY email FOR UPDATE",
+        "SELECT mode() WITHIN GROUP (ORDER BY email) FROM users",
+        "SELECT array_agg(DISTINCT id ORDER BY email) FROM users",
+        "SELECT sum(id) OVER (ORDER BY email RANGE 1 PRECEDING) FROM users",
+        "SELECT sum(id) OVER (w RANGE 1 PRECEDING) FROM users WINDOW w AS (ORDER BY email)",
+        "SELECT id, COALESCE(email, 'x') AS e FROM users ORDER BY e",
+        "UPDATE users SET note = '' WHERE id = (SELECT id FROM users ORDER BY email LIMIT 1)",
+    ] {
+        assert!(
+            upstream(&catalog, text).starts_with("0A000"),
+            "{text}\n{}",
+            upstream(&catalog, text)
+        );
+    }
+    // An output column's name goes before an input column's, in parentheses as well.
+    let plain = "SELECT id, note AS email FROM users ORDER BY (email)";
+    assert_eq!(upstream(&catalog, plain), plain);
 }
 
 /// A value of a predicate is not sent, wherever it stands.
