@@ -119,7 +119,7 @@ impl Analysis<'_> {
         let sealed =
             |place: &usize| matches!(self.kinds.resolve(columns[*place].kind), Kind::Sealed(_));
         let (Some(at), true) = (at, meant.iter().all(sealed)) else { return false };
-        let Some(all) = self.shown_columns(shown, scope) else { return false };
+        let Some(all) = shown_columns(shown, scope) else { return false };
         if all.len() != columns.len() {
             return false;
         }
@@ -145,40 +145,6 @@ impl Analysis<'_> {
         let Some(computed) = found else { return false };
         self.note(Computed { extent: at..at + 1, ..computed });
         true
-    }
-
-    /// What each output column of a select list shows. `None`: that is not known.
-    fn shown_columns<'e>(
-        &self,
-        items: &'e [SelectItem],
-        scope: &Scope<'_>,
-    ) -> Option<Vec<Shown<'e>>> {
-        let mut shown = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { .. }) => return None,
-                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
-                    shown.push(Shown::Expr(expr));
-                }
-                SelectItem::QualifiedWildcard(
-                    SelectItemQualifiedWildcardKind::ObjectName(name),
-                    _,
-                ) => {
-                    let source = scope.item(&parts(name)?, None).ok()?;
-                    let columns = source.columns.iter();
-                    shown.extend(columns.map(|column| column_of(column, source, scope)));
-                }
-                SelectItem::Wildcard(_) => {
-                    shown.extend(scope.star.iter().map(|star| match star.source {
-                        Some(index) => column_of(&star.column, &scope.sources[index], scope),
-                        None => Shown::Column(star.column.kind, None),
-                    }));
-                }
-                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _)
-                | SelectItem::ExprWithAliases { .. } => return None,
-            }
-        }
-        Some(shown)
     }
 
     /// An ORDER BY or DISTINCT ON item: an output column's name or position before anything else.
@@ -240,6 +206,33 @@ impl Analysis<'_> {
         }
         Ok(())
     }
+}
+
+/// What each output column of a select list shows. `None`: that is not known.
+fn shown_columns<'e>(items: &'e [SelectItem], scope: &Scope<'_>) -> Option<Vec<Shown<'e>>> {
+    let mut shown = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            SelectItem::UnnamedExpr(Expr::CompoundFieldAccess { .. })
+            | SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _)
+            | SelectItem::ExprWithAliases { .. } => return None,
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                shown.push(Shown::Expr(expr));
+            }
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                let source = scope.item(&parts(name)?, None).ok()?;
+                let columns = source.columns.iter();
+                shown.extend(columns.map(|column| column_of(column, source, scope)));
+            }
+            SelectItem::Wildcard(_) => {
+                shown.extend(scope.star.iter().map(|star| match star.source {
+                    Some(index) => column_of(&star.column, &scope.sources[index], scope),
+                    None => Shown::Column(star.column.kind, None),
+                }));
+            }
+        }
+    }
+    Some(shown)
 }
 
 /// ASC, DESC, or neither; USING names an operator.
