@@ -14,6 +14,9 @@ use super::scope::{Col, Ctes, Scope};
 use crate::refusal::Refusal;
 use crate::rules::{Treats, operator_rule};
 
+/// How a column of a type meets what stands beside it.
+type Meets = fn(LogicalType) -> Meet;
+
 impl Analysis<'_> {
     /// An expression that must be plain.
     pub(super) fn plain_expr(
@@ -583,7 +586,7 @@ impl Analysis<'_> {
         &mut self,
         left: Kind,
         items: &[(Kind, bool)],
-    ) -> Result<(fn(LogicalType) -> Meet, Option<LogicalType>), Refusal> {
+    ) -> Result<(Meets, Option<LogicalType>), Refusal> {
         let constants = items.iter().filter(|(_, constant)| *constant).map(|(kind, _)| *kind);
         let constants: Vec<Kind> =
             std::iter::once(left).chain(constants).map(|kind| self.kinds.resolve(kind)).collect();

@@ -284,7 +284,7 @@ impl Analysis<'_> {
                 return Err(syntax_error("VALUES lists must all be the same length".into(), at));
             }
             for (index, (column, expr)) in cells.iter_mut().zip(&row.content).enumerate() {
-                params.extend(is_param(expr).then(|| (self.kinds.leaves.len(), index)));
+                params.extend(is_param(expr).then_some((self.kinds.leaves.len(), index)));
                 column.push(self.infer(expr, &nothing, ctes)?);
             }
         }
@@ -297,8 +297,8 @@ impl Analysis<'_> {
             columns.push(Col { name: format!("column{}", index + 1).into(), kind });
         }
         let types: Vec<_> = columns.iter().map(|column| self.type_of(column.kind)).collect();
-        let typed = |(at, column): (usize, usize)| Some((at, types[column]?.oid()));
-        let bare: Vec<(usize, u32)> = params.into_iter().filter_map(typed).collect();
+        let oid_of = |(at, column): (usize, usize)| Some((at, types[column]?.oid()));
+        let bare: Vec<(usize, u32)> = params.into_iter().filter_map(oid_of).collect();
         self.one_type_each(first_leaf, &bare)?;
         Ok(columns)
     }
