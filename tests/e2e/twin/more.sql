@@ -136,6 +136,8 @@ SELECT email FROM contact UNION ALL SELECT email FROM auth_user ORDER BY lower(e
 SELECT id FROM contact UNION SELECT id FROM auth_user ORDER BY id + 1;
 -- error: 42P01
 SELECT id FROM contact UNION ALL SELECT id FROM auth_user ORDER BY contact.id;
+-- In parentheses a number is the column's, too.
+-- refused
 SELECT email FROM contact UNION ALL SELECT email FROM auth_user ORDER BY (1) LIMIT 0;
 VALUES (2), (1) ORDER BY column1 + 1;
 -- error: 42703
