@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pgveil_tests::twin::Mode;
-use pgveil_tests::{Client, servers};
+use pgveil_tests::{Client, Site, server, servers};
 
 use crate::sample;
 
@@ -129,6 +129,33 @@ fn statements_see_their_own_snapshot_while_others_write() {
         });
         println!("{orders:?} in order, {late:?} too late");
         assert!(reads.into_inner() > 0 && orders.into_inner() > 0);
+        site.assert_clean();
+    }
+}
+
+/// LIKE and ORDER BY would tell a masked value letter by letter.
+#[test]
+fn what_is_not_shown_is_not_computed() {
+    for reveal in ["mask", "withhold"] {
+        let mut config = sample::computing(Mode::Mixed);
+        config["sessions"] = serde_json::json!([{ "columns": ["email"], "reveal": reveal }]);
+        let (name, schema) = (format!("computing {reveal}"), sample::schema(Mode::Mixed));
+        let site = Site::new(server(), &name, &schema, &config).guarding(&sample::CANARIES);
+        let mut client = site.connect();
+        client.run(&sample::insert("ada"));
+        for sql in [
+            "SELECT id FROM auth_user WHERE email LIKE 'a%'",
+            "SELECT email LIKE 'a%' FROM auth_user",
+            "SELECT id FROM auth_user ORDER BY email",
+            "SELECT id FROM auth_user WHERE lower(email) < 'b'",
+        ] {
+            client.run(sql).failed("42501");
+        }
+        // Another column is shown.
+        assert_eq!(
+            client.run("SELECT count(*) FROM auth_user WHERE last_name LIKE 'Can%'").value(),
+            "1"
+        );
         site.assert_clean();
     }
 }

@@ -22,12 +22,18 @@ pub(crate) fn site_on(server: &'static Server, mode: Mode) -> Site {
 
 /// The same with columns over which pgveil computes.
 pub(crate) fn site_computing(server: &'static Server, mode: Mode) -> Site {
+    let name = format!("computing {mode}");
+    Site::new(server, &name, &schema(mode), &computing(mode)).guarding(&CANARIES)
+}
+
+/// Every column computed.
+pub(crate) fn computing(mode: Mode) -> Value {
     let mut config = config(mode);
     let tables = config["tables"].as_array_mut().into_iter().flatten();
     for column in tables.flat_map(|table| table["columns"].as_array_mut().into_iter().flatten()) {
         column["computed"] = json!(true);
     }
-    Site::new(server, &format!("computing {mode}"), &schema(mode), &config).guarding(&CANARIES)
+    config
 }
 
 /// The same tables, not protected.

@@ -37,6 +37,11 @@ impl Session {
                         return Err(mixed());
                     }
                 }
+                let mut used = planned.facts.relations.iter().flat_map(|r| &r.columns);
+                let hidden = |id| decide(id) != Some(Reveal::Reveal);
+                if let Some(column) = used.find(|c| c.uses.computed && hidden(c.id)) {
+                    return Err(not_shown(&column.column));
+                }
                 let reveals = |(_, reveal): &(_, Reveal)| matches!(reveal, Reveal::Reveal);
                 let opens_errors = columns.iter().all(reveals);
                 Ok(Arc::new(Access {
@@ -46,6 +51,17 @@ impl Session {
                 }))
             }
         }
+    }
+}
+
+/// Predicates and order tell a value piece by piece: who may not see it may not ask for them.
+fn not_shown(column: &str) -> Refusal {
+    Refusal {
+        code: "42501",
+        message: format!("permission denied: the policy does not show all of column \"{column}\""),
+        detail: Some("Evaluating over its values would tell what they are.".to_owned()),
+        hint: Some("Compare with =, or ask as a role to which the policy reveals it.".to_owned()),
+        position: None,
     }
 }
 
